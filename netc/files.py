@@ -72,7 +72,14 @@ def _irregular(path: str | Path, mode: int) -> OSError:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader sees the old file or the new one, at any moment and after any crash.
+    """Write `data` to `path` so that a reader sees the old file or the new one, at any moment and after any crash."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes the place of `path` at the end, and goes away if there is an error.
 
     The bytes are first written beside it, under a random name. So nobody can place a link there in advance.
     """
@@ -81,7 +88,7 @@ def replace_file(path: Path, data: bytes) -> None:
     try:
         with open_unlinked(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
             _held(file.fileno())
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

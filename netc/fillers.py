@@ -110,6 +110,12 @@ def msra(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> 
     return sqrt(2 / _fan(shape, parameters)) * draw.normal(shape)
 
 
+@filler("signs")
+def signs(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """1 or -1, each with probability 1/2."""
+    return np.where(draw.uniform(shape) < 0.5, -1.0, 1.0)
+
+
 @filler("bilinear", square=True)
 def bilinear(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
     """Bilinear interpolation, for a Deconvolution that upsamples (Long et al. 2015). It needs square 4-D blobs."""

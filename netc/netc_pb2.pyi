@@ -92,7 +92,7 @@ class ParamSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ..., lr_mult: _Optional[float] = ..., decay_mult: _Optional[float] = ...) -> None: ...
 
 class LayerParameter(_message.Message):
-    __slots__ = ("name", "type", "bottom", "top", "phase", "loss_weight", "param", "blobs", "propagate_down", "include", "exclude", "transform_param", "loss_param", "accuracy_param", "argmax_param", "batch_norm_param", "bias_param", "clip_param", "concat_param", "contrastive_loss_param", "convolution_param", "crop_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "elu_param", "embed_param", "exp_param", "flatten_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "input_param", "log_param", "lrn_param", "memory_data_param", "mvn_param", "parameter_param", "pooling_param", "power_param", "prelu_param", "python_param", "recurrent_param", "reduction_param", "relu_param", "reshape_param", "scale_param", "sigmoid_param", "softmax_param", "spp_param", "slice_param", "swish_param", "tanh_param", "threshold_param", "tile_param", "window_data_param", "custom", "standardize_param", "rbm_param", "tree_data_param", "recursive_param", "auc_param", "hard_sigmoid_param", "kmeans_param", "cluster_assignment_param", "table_param", "encode_param", "relative_param")
+    __slots__ = ("name", "type", "bottom", "top", "phase", "loss_weight", "param", "blobs", "propagate_down", "include", "exclude", "transform_param", "loss_param", "accuracy_param", "argmax_param", "batch_norm_param", "bias_param", "clip_param", "concat_param", "contrastive_loss_param", "convolution_param", "crop_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "elu_param", "embed_param", "exp_param", "flatten_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "input_param", "log_param", "lrn_param", "memory_data_param", "mvn_param", "parameter_param", "pooling_param", "power_param", "prelu_param", "python_param", "recurrent_param", "reduction_param", "relu_param", "reshape_param", "scale_param", "sigmoid_param", "softmax_param", "spp_param", "slice_param", "swish_param", "tanh_param", "threshold_param", "tile_param", "window_data_param", "custom", "standardize_param", "rbm_param", "tree_data_param", "recursive_param", "auc_param", "hard_sigmoid_param", "members_param", "member_head_param", "member_loss_param", "softmax_loss_param", "tweedie_loss_param", "rate_param", "quantile_param", "huber_loss_param", "focal_loss_param", "f1_param", "calibration_error_param", "average_precision_param", "deviance_param", "multi_label_accuracy_param", "kmeans_param", "cluster_assignment_param", "dec_loss_param", "nearest_param", "table_param", "encode_param", "relative_param")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     BOTTOM_FIELD_NUMBER: _ClassVar[int]
@@ -160,8 +160,24 @@ class LayerParameter(_message.Message):
     RECURSIVE_PARAM_FIELD_NUMBER: _ClassVar[int]
     AUC_PARAM_FIELD_NUMBER: _ClassVar[int]
     HARD_SIGMOID_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_HEAD_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    SOFTMAX_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    TWEEDIE_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    RATE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    QUANTILE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    HUBER_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    FOCAL_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    F1_PARAM_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_ERROR_PARAM_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_PRECISION_PARAM_FIELD_NUMBER: _ClassVar[int]
+    DEVIANCE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MULTI_LABEL_ACCURACY_PARAM_FIELD_NUMBER: _ClassVar[int]
     KMEANS_PARAM_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ASSIGNMENT_PARAM_FIELD_NUMBER: _ClassVar[int]
+    DEC_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    NEAREST_PARAM_FIELD_NUMBER: _ClassVar[int]
     TABLE_PARAM_FIELD_NUMBER: _ClassVar[int]
     ENCODE_PARAM_FIELD_NUMBER: _ClassVar[int]
     RELATIVE_PARAM_FIELD_NUMBER: _ClassVar[int]
@@ -232,12 +248,28 @@ class LayerParameter(_message.Message):
     recursive_param: RecursiveParameter
     auc_param: AUCParameter
     hard_sigmoid_param: HardSigmoidParameter
+    members_param: MembersParameter
+    member_head_param: MemberHeadParameter
+    member_loss_param: MemberLossParameter
+    softmax_loss_param: SoftmaxLossParameter
+    tweedie_loss_param: TweedieLossParameter
+    rate_param: RateParameter
+    quantile_param: QuantileParameter
+    huber_loss_param: HuberLossParameter
+    focal_loss_param: FocalLossParameter
+    f1_param: F1Parameter
+    calibration_error_param: CalibrationErrorParameter
+    average_precision_param: AveragePrecisionParameter
+    deviance_param: DevianceParameter
+    multi_label_accuracy_param: MultiLabelAccuracyParameter
     kmeans_param: KMeansParameter
     cluster_assignment_param: ClusterAssignmentParameter
+    dec_loss_param: DECLossParameter
+    nearest_param: NearestParameter
     table_param: TableParameter
     encode_param: EncodeParameter
     relative_param: RelativeParameter
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., phase: _Optional[_Union[Phase, str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., custom: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., standardize_param: _Optional[_Union[StandardizeParameter, _Mapping]] = ..., rbm_param: _Optional[_Union[RBMParameter, _Mapping]] = ..., tree_data_param: _Optional[_Union[TreeDataParameter, _Mapping]] = ..., recursive_param: _Optional[_Union[RecursiveParameter, _Mapping]] = ..., auc_param: _Optional[_Union[AUCParameter, _Mapping]] = ..., hard_sigmoid_param: _Optional[_Union[HardSigmoidParameter, _Mapping]] = ..., kmeans_param: _Optional[_Union[KMeansParameter, _Mapping]] = ..., cluster_assignment_param: _Optional[_Union[ClusterAssignmentParameter, _Mapping]] = ..., table_param: _Optional[_Union[TableParameter, _Mapping]] = ..., encode_param: _Optional[_Union[EncodeParameter, _Mapping]] = ..., relative_param: _Optional[_Union[RelativeParameter, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., phase: _Optional[_Union[Phase, str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., custom: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., standardize_param: _Optional[_Union[StandardizeParameter, _Mapping]] = ..., rbm_param: _Optional[_Union[RBMParameter, _Mapping]] = ..., tree_data_param: _Optional[_Union[TreeDataParameter, _Mapping]] = ..., recursive_param: _Optional[_Union[RecursiveParameter, _Mapping]] = ..., auc_param: _Optional[_Union[AUCParameter, _Mapping]] = ..., hard_sigmoid_param: _Optional[_Union[HardSigmoidParameter, _Mapping]] = ..., members_param: _Optional[_Union[MembersParameter, _Mapping]] = ..., member_head_param: _Optional[_Union[MemberHeadParameter, _Mapping]] = ..., member_loss_param: _Optional[_Union[MemberLossParameter, _Mapping]] = ..., softmax_loss_param: _Optional[_Union[SoftmaxLossParameter, _Mapping]] = ..., tweedie_loss_param: _Optional[_Union[TweedieLossParameter, _Mapping]] = ..., rate_param: _Optional[_Union[RateParameter, _Mapping]] = ..., quantile_param: _Optional[_Union[QuantileParameter, _Mapping]] = ..., huber_loss_param: _Optional[_Union[HuberLossParameter, _Mapping]] = ..., focal_loss_param: _Optional[_Union[FocalLossParameter, _Mapping]] = ..., f1_param: _Optional[_Union[F1Parameter, _Mapping]] = ..., calibration_error_param: _Optional[_Union[CalibrationErrorParameter, _Mapping]] = ..., average_precision_param: _Optional[_Union[AveragePrecisionParameter, _Mapping]] = ..., deviance_param: _Optional[_Union[DevianceParameter, _Mapping]] = ..., multi_label_accuracy_param: _Optional[_Union[MultiLabelAccuracyParameter, _Mapping]] = ..., kmeans_param: _Optional[_Union[KMeansParameter, _Mapping]] = ..., cluster_assignment_param: _Optional[_Union[ClusterAssignmentParameter, _Mapping]] = ..., dec_loss_param: _Optional[_Union[DECLossParameter, _Mapping]] = ..., nearest_param: _Optional[_Union[NearestParameter, _Mapping]] = ..., table_param: _Optional[_Union[TableParameter, _Mapping]] = ..., encode_param: _Optional[_Union[EncodeParameter, _Mapping]] = ..., relative_param: _Optional[_Union[RelativeParameter, _Mapping]] = ...) -> None: ...
 
 class FillerParameter(_message.Message):
     __slots__ = ("type", "value", "min", "max", "mean", "std", "sparse", "variance_norm")
@@ -490,7 +522,7 @@ class TransformationParameter(_message.Message):
     def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
 
 class DataParameter(_message.Message):
-    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last")
+    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last", "image_column", "root_folder", "arrays", "one_hot", "one_channel")
     class DB(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         LEVELDB: _ClassVar[DataParameter.DB]
@@ -528,6 +560,11 @@ class DataParameter(_message.Message):
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_LAST_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    ARRAYS_FIELD_NUMBER: _ClassVar[int]
+    ONE_HOT_FIELD_NUMBER: _ClassVar[int]
+    ONE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -553,7 +590,12 @@ class DataParameter(_message.Message):
     columns: _containers.RepeatedScalarFieldContainer[str]
     classes: _containers.RepeatedScalarFieldContainer[str]
     channels_last: bool
-    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ..., regression: _Optional[bool] = ..., columns: _Optional[_Iterable[str]] = ..., classes: _Optional[_Iterable[str]] = ..., channels_last: _Optional[bool] = ...) -> None: ...
+    image_column: str
+    root_folder: str
+    arrays: _containers.RepeatedScalarFieldContainer[str]
+    one_hot: bool
+    one_channel: bool
+    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ..., regression: _Optional[bool] = ..., columns: _Optional[_Iterable[str]] = ..., classes: _Optional[_Iterable[str]] = ..., channels_last: _Optional[bool] = ..., image_column: _Optional[str] = ..., root_folder: _Optional[str] = ..., arrays: _Optional[_Iterable[str]] = ..., one_hot: _Optional[bool] = ..., one_channel: _Optional[bool] = ...) -> None: ...
 
 class TableParameter(_message.Message):
     __slots__ = ("source", "query", "label", "task", "classes", "columns", "ignore", "weight", "split", "test_source", "validation_source", "batch_size", "test_batch_size", "shuffle", "format", "series")
@@ -957,6 +999,22 @@ class ClusterAssignmentParameter(_message.Message):
     freedom: float
     def __init__(self, num_output: _Optional[int] = ..., n_init: _Optional[int] = ..., freedom: _Optional[float] = ...) -> None: ...
 
+class DECLossParameter(_message.Message):
+    __slots__ = ("moving_average_fraction",)
+    MOVING_AVERAGE_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    moving_average_fraction: float
+    def __init__(self, moving_average_fraction: _Optional[float] = ...) -> None: ...
+
+class NearestParameter(_message.Message):
+    __slots__ = ("rows", "k", "num_output")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    rows: int
+    k: int
+    num_output: int
+    def __init__(self, rows: _Optional[int] = ..., k: _Optional[int] = ..., num_output: _Optional[int] = ...) -> None: ...
+
 class EmbedParameter(_message.Message):
     __slots__ = ("num_output", "input_dim", "bias_term", "weight_filler", "bias_filler")
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -1002,6 +1060,132 @@ class AUCParameter(_message.Message):
     positive: int
     ignore_label: int
     def __init__(self, positive: _Optional[int] = ..., ignore_label: _Optional[int] = ...) -> None: ...
+
+class MembersParameter(_message.Message):
+    __slots__ = ("k", "weight_filler")
+    K_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    k: int
+    weight_filler: FillerParameter
+    def __init__(self, k: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class MemberHeadParameter(_message.Message):
+    __slots__ = ("num_output", "weight_filler", "bias_filler", "label")
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    num_output: int
+    weight_filler: FillerParameter
+    bias_filler: FillerParameter
+    label: str
+    def __init__(self, num_output: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., label: _Optional[str] = ...) -> None: ...
+
+class MemberLossParameter(_message.Message):
+    __slots__ = ("loss",)
+    class Loss(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SOFTMAX: _ClassVar[MemberLossParameter.Loss]
+        SIGMOID: _ClassVar[MemberLossParameter.Loss]
+        SQUARED: _ClassVar[MemberLossParameter.Loss]
+        POISSON: _ClassVar[MemberLossParameter.Loss]
+        GAMMA: _ClassVar[MemberLossParameter.Loss]
+        TWEEDIE: _ClassVar[MemberLossParameter.Loss]
+        QUANTILE: _ClassVar[MemberLossParameter.Loss]
+        HUBER: _ClassVar[MemberLossParameter.Loss]
+    SOFTMAX: MemberLossParameter.Loss
+    SIGMOID: MemberLossParameter.Loss
+    SQUARED: MemberLossParameter.Loss
+    POISSON: MemberLossParameter.Loss
+    GAMMA: MemberLossParameter.Loss
+    TWEEDIE: MemberLossParameter.Loss
+    QUANTILE: MemberLossParameter.Loss
+    HUBER: MemberLossParameter.Loss
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    loss: MemberLossParameter.Loss
+    def __init__(self, loss: _Optional[_Union[MemberLossParameter.Loss, str]] = ...) -> None: ...
+
+class SoftmaxLossParameter(_message.Message):
+    __slots__ = ("label_smoothing", "class_weight")
+    LABEL_SMOOTHING_FIELD_NUMBER: _ClassVar[int]
+    CLASS_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    label_smoothing: float
+    class_weight: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, label_smoothing: _Optional[float] = ..., class_weight: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class TweedieLossParameter(_message.Message):
+    __slots__ = ("power",)
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    power: float
+    def __init__(self, power: _Optional[float] = ...) -> None: ...
+
+class RateParameter(_message.Message):
+    __slots__ = ("exposure",)
+    EXPOSURE_FIELD_NUMBER: _ClassVar[int]
+    exposure: bool
+    def __init__(self, exposure: _Optional[bool] = ...) -> None: ...
+
+class QuantileParameter(_message.Message):
+    __slots__ = ("quantile",)
+    QUANTILE_FIELD_NUMBER: _ClassVar[int]
+    quantile: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, quantile: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class HuberLossParameter(_message.Message):
+    __slots__ = ("delta",)
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    delta: float
+    def __init__(self, delta: _Optional[float] = ...) -> None: ...
+
+class FocalLossParameter(_message.Message):
+    __slots__ = ("gamma", "alpha")
+    GAMMA_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    gamma: float
+    alpha: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, gamma: _Optional[float] = ..., alpha: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class F1Parameter(_message.Message):
+    __slots__ = ("positive", "average", "threshold")
+    class Average(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MACRO: _ClassVar[F1Parameter.Average]
+        MICRO: _ClassVar[F1Parameter.Average]
+    MACRO: F1Parameter.Average
+    MICRO: F1Parameter.Average
+    POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    positive: int
+    average: F1Parameter.Average
+    threshold: float
+    def __init__(self, positive: _Optional[int] = ..., average: _Optional[_Union[F1Parameter.Average, str]] = ..., threshold: _Optional[float] = ...) -> None: ...
+
+class CalibrationErrorParameter(_message.Message):
+    __slots__ = ("bins", "positive")
+    BINS_FIELD_NUMBER: _ClassVar[int]
+    POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    bins: int
+    positive: int
+    def __init__(self, bins: _Optional[int] = ..., positive: _Optional[int] = ...) -> None: ...
+
+class AveragePrecisionParameter(_message.Message):
+    __slots__ = ("positive",)
+    POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    positive: int
+    def __init__(self, positive: _Optional[int] = ...) -> None: ...
+
+class DevianceParameter(_message.Message):
+    __slots__ = ("power",)
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    power: float
+    def __init__(self, power: _Optional[float] = ...) -> None: ...
+
+class MultiLabelAccuracyParameter(_message.Message):
+    __slots__ = ("threshold",)
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    threshold: float
+    def __init__(self, threshold: _Optional[float] = ...) -> None: ...
 
 class BiasParameter(_message.Message):
     __slots__ = ("axis", "num_axes", "filler")

@@ -86,7 +86,12 @@ def bilinear() -> None:
         np.testing.assert_allclose(x, np.broadcast_to(np.outer(line, line), x.shape), rtol=1e-6)
 
 
-ROWS = {f.__name__: f for f in (constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear)}
+def signs() -> None:
+    x = filled("signs")
+    assert set(x.reshape(-1)) == {-1, 1} and abs(x.mean()) < 4 / sqrt(x.size)
+
+
+ROWS = {f.__name__: f for f in (constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear, signs)}
 
 
 def test_every_filler_has_a_row() -> None:

@@ -1,8 +1,8 @@
-"""Commands that run nets: train, verify-resume, test, time, predict, extract-features."""
+"""Commands that run nets: train, verify-resume, test, time, extract-features."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -169,83 +169,6 @@ def time_(
     found = time_command(compilation_of(net, overrides, plugins, dropped), provider, threads, iterations)
     for line in table(found):
         terminal.say(line)
-
-
-@main.command()
-@click.argument("model")
-@click.argument("inputs", nargs=-1)
-@click.option("--from", "source", metavar="ZOO", help="Take MODEL from this zoo, a folder or an address.")
-@options("key")
-@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="Show this many classes.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Write the outputs to this file instead of printing them: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.",
-)
-@click.option("--prompt", help="Continue this text with a text model.")
-@click.option(
-    "--length", type=click.IntRange(1), help="Generate this many tokens, or forecast this many steps [default: 200 tokens, 1 step]."
-)
-@click.option(
-    "--temperature",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0),
-    help="Set the randomness of generated text: below 1 prefers likely tokens, 0 always takes the likeliest.",
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Set the seed of generated text.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | None, top: int, output: str | None,
-            prompt: str | None, length: int | None, temperature: float, seed: int) -> None:  # fmt: skip
-    """Predict with a published model.
-
-    INPUTS are image files or folders, .npy arrays, a .csv table or series, texts, or trees in brackets. MODEL is a model.onnx, its
-    folder, or a name in the zoo. Table columns are matched by name. If an input cannot be read, netc processes the others and
-    reports the error at the end.
-
-    Examples: netc predict lenet digit.png; netc predict char_lstm --prompt "ROMEO:" --length 400
-
-    netc predict rntn '((not (very good)) .)'
-    """
-    from netc.formats.by_suffix import form, put
-    from netc.predict import generate
-    from netc.predict.model import Model
-    from netc.predict.results import check_form
-
-    if (prompt is None) == (not inputs):
-        raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
-    if output and prompt is None:
-        check_form(output)
-    elif output:
-        form(output, (".txt",), "a text")
-    made = Model(model, source, key)
-    if prompt is not None:
-        text = prompt + generate.write(made, prompt, length or 200, temperature, seed)
-        put(output, f"{text}\n".encode()) if output else click.echo(text)
-        return
-    _predict_all(made, inputs, top, length, output)
-
-
-def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
-    """Predict all inputs that can be read, and print or save the results. Then raise a DataError that names the others."""
-    from netc.errors import DataError, Diagnostic
-    from netc.predict import generate
-    from netc.predict.results import Prediction, save
-
-    found, errors = list[Prediction](), list[Diagnostic]()
-    for outcome in generate.outcomes(made, inputs, top, length):
-        if isinstance(outcome, DataError):
-            errors += outcome.diagnostics
-        elif output:
-            found.append(outcome)
-        else:
-            click.echo(outcome.text)
-    for note in made.left_out.notes():
-        click.echo(f"netc: note: {note}", err=True)
-    if output and found:
-        save(found, output)
-    if errors:
-        raise DataError(*errors)
 
 
 @main.command("extract-features")

@@ -118,8 +118,12 @@ class Compilation:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, if the data set has them."""
-        return next((layer.source.classes for layer in self.test_nets[0].sources if layer.source and layer.source.classes), ())
+        """The names of the classes, if the data set has them and the net tells them apart. Clusters, for example, are no classes."""
+        net = self.test_nets[0]
+        named = next((layer for layer in net.sources if layer.source and layer.source.classes), None)
+        readers = [layer.kind for layer in net.layers if named and {*named.tops[1:]}.intersection(layer.bottoms)]
+        told = any(not kind.metric or kind.reads for kind in readers)
+        return named.source.classes if told and named and named.source else ()
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
@@ -139,7 +143,7 @@ class Compilation:
         errors = list(self.nets.errors)
         if self.trains or needs_solver:
             for stage in self.stages:
-                errors += [*solver_errors(stage.job), *stage.missing(lambda made: made.train_net)]
+                errors += [*solver_errors(stage.job, stage.layer), *stage.missing(lambda made: made.train_net)]
             for stage in self.stages if not errors else ():
                 errors += stage.missing(lambda made: made.steps)
         if errors:

@@ -176,18 +176,18 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
 
 
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
-    """Return the bottom of a layer that has a limited domain. If the bottom depends on states or noise, a guard checks it at run time."""
-    reads = ctx.layer.kind.reads
-    if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
-        return []
-    found = reads.domain(ctx.layer, bottoms, ctx.blobs)
-    if found is None:
-        return []
-    value, guard = stop(bottoms[reads.bottom]), ""
-    if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
-        guard = GUARD(ctx.layer.name)
-        ctx.sinks[guard] = found.outside(value)
-    return [Reading(ctx.layer, reads.bottom, value, found, guard)]
+    """Return the bottoms of a layer that have a limited domain. If one depends on states or noise, a guard checks it at run time."""
+    readings: list[Reading] = []
+    for reads in ctx.layer.kind.readings if ctx.phase != DEPLOY else ():
+        found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
+        if found is None:
+            continue
+        value, guard = stop(bottoms[reads.bottom]), ""
+        if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
+            guard = GUARD(f"{ctx.layer.name}/{len(readings)}" if readings else ctx.layer.name)
+            ctx.sinks[guard] = found.outside(value)
+        readings.append(Reading(ctx.layer, reads.bottom, value, found, guard))
+    return readings
 
 
 def _weighted(top: Value, weight: float) -> Value:

@@ -22,8 +22,8 @@ LIMITS = (
 ROOTS = ("momentum", "momentum2", "rms_decay")  # decay rates: with a rate of 1, old values would never fade
 
 
-def solver_errors(job: Job) -> list[Diagnostic]:
-    """The errors of a solver: an unknown type or policy, missing or unused fields, numbers out of range."""
+def solver_errors(job: Job, layer: str | None = None) -> list[Diagnostic]:
+    """The errors of a solver, or of a stage that pretrains `layer`: unknown types, missing or unused fields, numbers out of range."""
     solver, errors = job.solver, []
 
     def error(text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
@@ -32,7 +32,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
     if not solver.ListFields():
         text = "There is no solver. Add one, for example `solver: {base_lr: 0.01, momentum: 0.9, max_iter: 1000}`."
         return [Diagnostic(job.solver_place(), text)]
-    if not solver.HasField("base_lr"):
+    if not solver.HasField("base_lr") and _needs_rate(job.train.message, layer):
         error("`base_lr` is missing. Add the learning rate, for example `base_lr: 0.01`.")
     if solver.type not in registry.optimizer:
         error(f"There is no solver type {solver.type!r}.", "type", suggestion=near(solver.type, registry.optimizer))
@@ -61,6 +61,12 @@ def solver_errors(job: Job) -> list[Diagnostic]:
     if not errors and solver.HasField("max_iter") and (found := schedules.too_large(job.settings, solver.max_iter)):
         error(f"The learning rate of `lr_policy` {policy!r} is {found[1]:g} at iteration {found[0]}.", "lr_policy")
     return sorted(errors, key=lambda d: d.position)
+
+
+def _needs_rate(net: pb.NetParameter, name: str | None) -> bool:
+    """Whether a net, or its layer `name`, learns by gradients. k-means clustering, for example, does not."""
+    kinds = [registry.layer_type(layer.type) for layer in net.layer if name in (None, layer.name)]
+    return not any(kind.fits for kind in kinds) or any(kind.loss for kind in kinds)
 
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:

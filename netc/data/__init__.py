@@ -5,10 +5,12 @@ returns a `Table`.
 """
 
 import netc.data.named.catalogue
+import netc.data.sources.array_parts
 import netc.data.sources.arrays
 import netc.data.sources.csv
 import netc.data.sources.image_folder
 import netc.data.sources.image_list
+import netc.data.sources.image_table
 import netc.data.sources.leveldb
 import netc.data.sources.lmdb
 import netc.data.sources.memory_data
@@ -17,6 +19,7 @@ import netc.data.sources.trees
 import netc.data.sources.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import resolve_batch_size, test_batches
 from netc.data.columns import read_columns
+from netc.data.image_column import image_column
 from netc.data.learned import NOTHING, Known, Learned, rows_said, stated
 from netc.data.named.download import no_downloads
 from netc.data.pixels import SUFFIXES as IMAGES
@@ -57,6 +60,7 @@ __all__ = [
     "describe",
     "encode",
     "join",
+    "image_column",
     "message_name",
     "no_downloads",
     "normalisation",

@@ -38,6 +38,10 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
         return source, "leveldb" if param.backend == param.LEVELDB else "lmdb"
     if not path.is_dir():
         _check_plain(path)
+    if param.image_column:
+        return source, "images in a table"
+    if param.arrays:
+        return source, "arrays"
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: netc cannot read files of this kind. {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()

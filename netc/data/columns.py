@@ -47,14 +47,14 @@ def all_columns(sheet: Sheet, label: int | None) -> list[int]:
     return found
 
 
-def label_place(sheet: Sheet, column: str) -> int:
+def column_place(sheet: Sheet, column: str, field: str = "label_column") -> int:
     """The position of the column with this name or number. DataError if there is none."""
     if column in sheet.header:
         return sheet.header.index(column)
     number = index(column)
     if number is not None and -len(sheet.header) <= number < len(sheet.header):
         return number % len(sheet.header)
-    raise DataError(f"{sheet.path}: There is no column {column!r} (`label_column`). {near(column, sheet.header)}", field="label_column")
+    raise DataError(f"{sheet.path}: There is no column {column!r} (`{field}`). {near(column, sheet.header)}", field=field)
 
 
 def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Diagnostic]]:

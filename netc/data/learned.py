@@ -91,8 +91,8 @@ class Learned:
             param.columns[:] = self.columns
             if self.label and not param.label_column:
                 param.label_column = self.label
-            if self.measures:
-                param.regression = True
+        if self.measures and (is_table(layer) or param.image_column):
+            param.regression = True
         if layer.type == "Table" and not filled.table_param.columns:
             filled.table_param.columns.extend(self.rules)
         text = param.steps and not is_table(layer)  # the classes of a text are its tokens, which are inputs of the net
@@ -115,7 +115,7 @@ NOTHING: Known = MappingProxyType({})
 
 def rows_said(known: Known) -> dict[str, Any]:
     """The metadata about the training rows in a file of weights, by the first top of each source."""
-    return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes}
+    return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes or learned.measures}
 
 
 def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
@@ -129,6 +129,7 @@ def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
 
 
 def is_table(layer: pb.LayerParameter) -> bool:
-    """Whether a layer reads a table from a text file."""
-    source = layer.data_param.source
-    return layer.type == "Data" and source not in dataset and Path(source).suffix.lower() in SUFFIXES
+    """Whether a layer reads a table of numbers from a text file. A table that lists images is none."""
+    param = layer.data_param
+    is_text = layer.type == "Data" and param.source not in dataset and Path(param.source).suffix.lower() in SUFFIXES
+    return is_text and not param.image_column

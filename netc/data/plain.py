@@ -4,7 +4,8 @@ import zipfile
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.data.sources.arrays import array_names, row_shape, seems_channels_last
+from netc.data.array_roles import choose
+from netc.data.sources.arrays import headers_of, row_shape, seems_channels_last
 from netc.data.sources.image_folder import common_size
 from netc.errors import DataError
 from netc.registry import dataset
@@ -28,15 +29,24 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
         layer.top[:] = ["data"]
         param.channels_last = bool(seems_channels_last(row_shape(path, "data")))
     elif path.suffix == ".npz" and path.is_file() and zipfile.is_zipfile(path):
-        there = array_names(path)
-        layer.top[:] = ["data", *(["label"] if "label" in there else [])]
-        param.channels_last = "data" in there and bool(seems_channels_last(row_shape(path, "data")))
+        _of_arrays(layer, path)
     elif path.is_dir():
         size = common_size(path)
         if size and isinstance(size, int):
             side = max([s for s in SIDES if s <= size], default=SIDES[0])
             layer.transform_param.resize_height = layer.transform_param.resize_width = side
     return layer
+
+
+def _of_arrays(layer: pb.LayerParameter, path: Path) -> None:
+    """Set the arrays that a layer reads: `data` and `label`, or the ones whose names or shapes say that they are rows and labels."""
+    param, there = layer.data_param, headers_of(path)
+    if "data" not in there and there:
+        param.arrays.extend(choose(path, there))
+    elif "label" not in there:
+        layer.top[:] = ["data"]
+    rows = param.arrays[0] if param.arrays else "data"
+    param.channels_last = rows in there and bool(seems_channels_last(there[rows][0][1:]))
 
 
 def _named(layer: pb.LayerParameter, source: str) -> None:

@@ -6,7 +6,7 @@ contains no number, or if it contains all expected names. Names are compared in 
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -79,8 +79,10 @@ class Sheet:
         return [Diagnostic(self.place(wrong[0], column), text, suggestion)]
 
 
-def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
+def read_sheet(path: Path, names: Iterable[str] = (), is_header: Callable[[Sequence[str]], bool] | None = None) -> Sheet:
     """Read the table in a file. A first line that contains all of `names` is the header, even if other names are numbers.
+
+    `is_header` decides instead, from the cells of the first line.
 
     DataError if the file cannot be read, is empty, has no rows, or has rows of different lengths.
     """
@@ -90,7 +92,7 @@ def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
         raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
     found = _read(path, stat.st_mtime_ns, stat.st_size)
     first_line, first = found.rows[0]
-    named = _is_header(first, tuple(names))
+    named = is_header(first) if is_header else _is_header(first, tuple(names))
     header = tuple(normalize("NFC", name) for name in first) if named else places(len(first))
     rows = found.rows[1:] if named else found.rows
     if not rows:
@@ -115,7 +117,7 @@ def _read(path: Path, modified: int, size: int) -> _File:
     # `modified` and `size` are part of the cache key: a file that changed is read again.
     text, digest = _text(path)
     lines = list(io.StringIO(text, newline=""))
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(next((line for line in lines if line.strip()), ""))
+    delimiter = delimiter_of(path, lines)
     rows = _rows(path, lines, delimiter)
     if not rows:
         raise DataError(f"{path}: The file is empty.")
@@ -165,8 +167,10 @@ def _is_header(first: Sequence[str], names: Sequence[str]) -> bool:
     return bool(wanted and wanted <= {normalize("NFC", c) for c in first}) or not any(map(is_number, first))
 
 
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
+def delimiter_of(path: Path, lines: Iterable[str]) -> str:
+    """The delimiter of a table: a tab in a .tsv file, else the most frequent one in the first line that is not blank."""
+    first = next((line for line in lines if line.strip()), "")
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
 
 
 @lru_cache(maxsize=16)

@@ -23,8 +23,15 @@ from netc.data.transform import normalisation, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 from netc.random import permutation
+from netc.registry import dataset
 
 TRAIN = "TRAIN"
+FIELDS_OF = {  # fields of data_param that only some files have
+    "columns": ("tables", "a table", SUFFIXES),
+    "image_column": ("tables", "a table", SUFFIXES),
+    "channels_last": ("arrays", "an array", (".npy", ".npz")),
+    "arrays": ("files of arrays", "one", (".npz",)),
+}
 
 
 @dataclass(frozen=True)
@@ -212,13 +219,16 @@ def _digest(known: Learned) -> bytes:
 
 
 def _check_fields(layer: pb.LayerParameter) -> None:
-    """DataError for fields that belong to other sources."""
-    if layer.data_param.columns and not is_table(layer):
-        text = f"`columns` is for tables ({', '.join(SUFFIXES)}), and {layer.data_param.source!r} is not a table."
-        raise DataError(text, field="columns")
-    if layer.data_param.channels_last and Path(layer.data_param.source).suffix.lower() not in (".npy", ".npz"):
-        text = f"`channels_last` is for arrays (.npy, .npz), and {layer.data_param.source!r} is not an array."
-        raise DataError(text, field="channels_last")
+    """DataError for fields that belong to other sources, or exclude each other."""
+    param, suffix = layer.data_param, Path(layer.data_param.source).suffix.lower()
+    for field, (kind, one, suffixes) in FIELDS_OF.items():
+        if getattr(param, field) and (suffix not in suffixes or param.source in dataset):
+            raise DataError(f"`{field}` is for {kind} ({', '.join(suffixes)}), and {param.source!r} is not {one}.", field=field)
+    for field in ("one_hot", "one_channel"):
+        if getattr(param, field) and not param.arrays:
+            raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
+    if param.columns and param.image_column:
+        raise DataError("`columns` is for tables of numbers. With `image_column` the net reads images only.", field="columns")
 
 
 def _has(layer: pb.LayerParameter, base: Path, column: str) -> bool:

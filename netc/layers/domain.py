@@ -13,16 +13,22 @@ import numpy as np
 from netc.graph.ir import Value, cast, constant, op
 from netc.net.model import Layer
 
+ABOVE_0 = float(np.finfo(np.float32).tiny)
+
 
 @dataclass(frozen=True)
 class Domain:
-    """The numbers from `low` to `high`, and `ignored`. With `whole`, they must be integers. `why` explains the limits."""
+    """The numbers from `low` to `high`, and `ignored`. With `whole`, they must be integers. `why` explains the limits.
+
+    With `nan`, NaN is allowed: a blob that the net computes may be NaN after training diverged, which is reported elsewhere.
+    """
 
     low: float
     high: float
     whole: bool = True
     ignored: int | None = None
     why: str = ""
+    nan: bool = False
 
     def wrong(self, array: np.ndarray) -> np.ndarray:
         """A mask of the elements that are outside the domain."""
@@ -32,6 +38,8 @@ class Domain:
             found = ~((array >= self.low) & (array <= self.high))  # also true for NaN
             if self.whole:
                 found |= array != np.floor(array)
+        if self.nan and array.dtype.kind == "f":
+            found &= ~np.isnan(array)
         return found if self.ignored is None or not found.any() else found & (array != self.ignored)
 
     def outside(self, x: Value) -> Value:
@@ -40,6 +48,8 @@ class Domain:
         inside = op.And(op.GreaterOrEqual(y, constant(np.float32(self.low))), op.LessOrEqual(y, constant(np.float32(self.high))))
         if self.whole and x.dtype.kind == "f":
             inside = op.And(inside, op.Equal(y, op.Floor(y)))
+        if self.nan:
+            inside = op.Or(inside, op.IsNaN(y))
         if self.ignored is not None:
             inside = op.Or(inside, op.Equal(y, constant(np.float32(self.ignored))))
         count = op.ReduceSum(cast(op.Not(inside), np.float32), keepdims=0)
@@ -48,7 +58,8 @@ class Domain:
 
     def __str__(self) -> str:
         numbers = "whole numbers" if self.whole else "numbers"
-        limits = "" if self.low == -inf else f" from {self.low:g}" + ("" if self.high == inf else f" to {self.high:.0f}")
+        limits = "" if self.low == -inf else " above 0" if self.low == ABOVE_0 else f" from {self.low:g}"
+        limits += "" if self.high == inf else f" to {self.high:.0f}"
         ignored = "" if self.ignored is None else f", or {self.ignored}, which is ignored"
         return f"{numbers}{limits}{ignored}{f' ({self.why})' if self.why else ''}"
 
@@ -82,6 +93,20 @@ def labels(axis: Callable[[Any], int] | None = None, ignored: Callable[[Any], An
 def numbers(bottom: int, low: float, high: float, whole: bool = False, ignored: Callable[[Any], Any] = lambda p: None) -> Reads:
     """A bottom contains numbers from `low` to `high`."""
     return Reads(bottom, lambda layer, bottoms, blobs: Domain(low, high, whole, ignored_label(ignored(layer.param))))
+
+
+def positive(bottom: int, why: str = "") -> Reads:
+    """A bottom contains numbers above 0."""
+    return Reads(bottom, lambda layer, bottoms, blobs: Domain(ABOVE_0, inf, False, why=why))
+
+
+def probabilities(bottom: int = 0) -> Reads:
+    """A bottom contains probabilities. Sums of rounded numbers may be a little above 1."""
+    why = "probabilities: read the second top of the loss, or a Softmax or Sigmoid layer, not the scores"
+    return Reads(bottom, lambda layer, bottoms, blobs: Domain(0, 1 + 1e-5, False, why=why, nan=True))
+
+
+WEIGHTS = numbers(2, 0, inf)  # of the rows: the third bottom of a loss
 
 
 def ignored_label(message: Any) -> int | None:

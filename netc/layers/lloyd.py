@@ -48,7 +48,8 @@ class Rows:
         place = first + np.arange(batch, dtype=np.int64)
         now = op.And(op.Less(place, end), op.GreaterOrEqual(place, begin))
         later = op.GreaterOrEqual(place, op.Max(end, constant(begin)))
-        return cls(*(op.Reshape(cast(v, np.float32), [batch, 1, 1]) for v in (now, later)), ends)
+        now, later = (op.Reshape(cast(v, np.float32), [batch, 1, 1]) for v in (now, later))
+        return cls(now, later, ends)
 
 
 def _epoch(ctx: Context, x: Value, clusters: int) -> tuple[int, int]:

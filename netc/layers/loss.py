@@ -9,9 +9,12 @@ from netc.data import read_blob
 from netc.errors import ShapeError
 from netc.graph.ir import Value, cast, constant, op, stop
 from netc.graph.training_ops import loss
+from netc.graph.training_ops.activation import softplus
 from netc.layers import domain, whole
+from netc.layers.class_loss import class_weights, known_labels, picked_of, weighted_softmax
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
+from netc.layers.weights import mean_of_labels, mean_of_rows
 from netc.registry import layer
 
 LEAST_PROBABILITY = 1e-20
@@ -75,39 +78,82 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
 
 
 @layer(
-    "SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
-    messages=("softmax_param", "loss_param"),
-    reads=domain.labels(lambda p: p.softmax_param.axis, lambda p: p.loss_param),
+    "SoftmaxWithLoss", bottoms=(2, 3), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    messages=("softmax_param", "loss_param", "softmax_loss_param"),
+    reads=(domain.labels(lambda p: p.softmax_param.axis, lambda p: p.loss_param), domain.WEIGHTS),
 )  # fmt: skip
-def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
-    """-log softmax(scores)[label], by default averaged over all labels that are not ignored. A second top holds the probabilities."""
+def softmax_with_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None = None) -> tuple[Value, ...]:
+    """-log softmax(scores)[label], by default averaged over all labels that are not ignored. A second top holds the probabilities.
+
+    A third bottom holds weights of the rows: the mean is then weighted, as it is with `class_weight`.
+    """
     axis = axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
     labels, normalization = _labels(ctx, scores, labels, axis), _normalization(ctx, "VALID")
     ignored = domain.ignored_label(ctx.param.loss_param)
+    p = ctx.param.softmax_loss_param
+    if weight is not None or p.class_weight or p.label_smoothing:
+        return weighted_softmax(ctx, scores, labels, weight, axis, normalization), stop(op.Softmax(scores, axis=axis))
     value, shares = loss.softmax_cross_entropy(scores, labels, axis=axis, normalization=normalization, ignore_label=ignored)
     return _counted(ctx, value, labels, axis, normalization), shares
 
 
 @layer(
-    "SigmoidCrossEntropyLoss", bottoms=(2, 2), label=False, tops=(0, 1), loss=True, whole=whole.mean, deployed="Sigmoid",
-    messages=("loss_param",),
-    reads=domain.numbers(1, 0, 1, ignored=lambda p: p.loss_param),
+    "FocalLoss", bottoms=(2, 3), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    messages=("focal_loss_param", "softmax_param", "loss_param"),
+    reads=(domain.labels(lambda p: p.softmax_param.axis, lambda p: p.loss_param), domain.WEIGHTS),
 )  # fmt: skip
-def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
-    """The cross entropy of sigmoid(x) with targets in [0, 1], by default summed over each image and averaged over the batch."""
+def focal_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None = None) -> tuple[Value, ...]:
+    """-(1 - p)^gamma log p with p = softmax(scores)[label] (Lin et al. 2017): labels that are predicted well count less.
+
+    `alpha` multiplies the loss of each class; the normalizer counts labels, as in the paper. A second top holds the probabilities. A third
+    bottom holds weights of the rows.
+    """
+    p, axis = ctx.param.focal_loss_param, axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
+    labels = _labels(ctx, scores, labels, axis)
+    known, valid = known_labels(ctx, labels)
+    log = picked_of(scores, known, axis)
+    # 1 - p is 0 in floats before its logarithm is infinite, and its power has no finite gradient there.
+    each = -op.Pow(op.Max(1.0 - op.Exp(log), 1e-7), constant(np.float32(p.gamma))) * log
+    alpha = class_weights(ctx, p.alpha, scores.shape[axis], "focal_loss_param", "alpha")
+    each = each if alpha is None else each * op.Gather(alpha, known, axis=0)
+    value = mean_of_labels(ctx, each, weight, valid, axis, _normalization(ctx, "VALID"))
+    return value, stop(op.Softmax(scores, axis=axis))
+
+
+@layer(
+    "SigmoidCrossEntropyLoss", bottoms=(2, 3), tops=(0, 2), loss=True, whole=whole.mean, deployed="Sigmoid",
+    messages=("loss_param",),
+    reads=(domain.numbers(1, 0, 1, ignored=lambda p: p.loss_param), domain.WEIGHTS),
+)  # fmt: skip
+def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value, weight: Value | None = None) -> tuple[Value, ...]:
+    """The cross entropy of sigmoid(x) with targets in [0, 1], by default summed over each image and averaged over the batch.
+
+    For several labels of a row, of which each is 0 or 1. A second top holds the probabilities. A third bottom holds weights of the rows.
+    """
+    if weight is not None:
+        return _weighted_sigmoid(ctx, x, targets, weight), stop(op.Sigmoid(x))
     targets, normalization = cast(alike(ctx, x, targets), np.float32), _normalization(ctx, "BATCH_SIZE")
     ignored = domain.ignored_label(ctx.param.loss_param)
     value = loss.sigmoid_cross_entropy(x, targets, normalization=normalization, ignore_label=ignored)
-    return _counted(ctx, value, targets, 1, normalization)
+    return _counted(ctx, value, targets, 1, normalization), stop(op.Sigmoid(x))
 
 
-@layer("EuclideanLoss", bottoms=(2, 2), label=False, tops=(0, 1), loss=True, whole=whole.mean)
-def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
-    """Half the squared distance between a and b, averaged over the batch."""
+def _weighted_sigmoid(ctx: Context, x: Value, targets: Value, weight: Value) -> Value:
+    targets = stop(cast(alike(ctx, x, targets), np.float32))
+    ignored = domain.ignored_label(ctx.param.loss_param)
+    valid = None if ignored is None else cast(op.Not(op.Equal(cast(targets, np.int64), ignored)), np.float32)
+    return mean_of_labels(ctx, softplus(x) - x * targets, weight, valid, 1, _normalization(ctx, "BATCH_SIZE"))
+
+
+@layer("EuclideanLoss", bottoms=(2, 3), label=False, tops=(0, 1), loss=True, whole=whole.mean, reads=domain.WEIGHTS)
+def euclidean_loss(ctx: Context, a: Value, b: Value, weight: Value | None = None) -> Value:
+    """Half the squared distance between a and b, averaged over the batch. A third bottom holds weights of the rows."""
     a, b = cast(a, np.float32), cast(b, np.float32)
     difference = a - alike(ctx, a, b)
     squares = difference * difference
     each = op.ReduceSum(squares, list(range(1, a.rank)), keepdims=0) if a.rank > 1 else squares
+    if weight is not None:
+        return mean_of_rows(ctx, each * 0.5, weight)
     return _counted(ctx, loss.mean(each) * 0.5, each, 1, "BATCH_SIZE")
 
 

@@ -9,7 +9,8 @@ from netc.graph.ir import Value, cast, constant, op, shape_of
 from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.loss import alike
-from netc.layers.shape import reshape
+from netc.layers.regression_loss import columns
+from netc.layers.shape import merged, reshape
 from netc.net.model import Layer
 from netc.registry import layer
 
@@ -45,14 +46,19 @@ def auc(ctx: Context, scores: Value, labels: Value) -> Value:
     return _area(margin, hits, (1.0 if counted is None else cast(counted, np.float32)) - hits)
 
 
-def _area(margin: Value, hits: Value, misses: Value) -> Value:
-    """AUC from margins (N,) and the number of hits and misses at each (N,). Margins are sorted, and equal ones are counted together."""
+def _by_margin(margin: Value, *counts: Value) -> tuple[Value, ...]:
+    """The sums of `counts` (N,) for each distinct margin (N,), from the highest down, followed by zeros."""
     count = op.Reshape(op.Size(margin), [1])
     ordered, order = op.TopK(margin, count, axis=0, outputs=2, shapes=[margin.shape] * 2)
     change = op.Not(op.Equal(op.Slice(ordered, [1], [MOST], [0], shape=("M",)), op.Slice(ordered, [0], [-1], [0], shape=("M",))))
     group = op.CumSum(op.Concat(constant(np.array([0])), cast(change, np.int64), axis=0, shape=margin.shape), constant(0))
     none = op.Expand(constant(0.0), shape_of(margin), shape=margin.shape)
-    hits, misses = (op.ScatterND(none, op.Unsqueeze(group, [1]), op.Gather(v, order, axis=0), reduction="add") for v in (hits, misses))
+    return tuple(op.ScatterND(none, op.Unsqueeze(group, [1]), op.Gather(v, order, axis=0), reduction="add") for v in counts)
+
+
+def _area(margin: Value, hits: Value, misses: Value) -> Value:
+    """AUC from margins (N,) and the number of hits and misses at each (N,). Equal margins are counted together."""
+    hits, misses = _by_margin(margin, hits, misses)
     above = op.CumSum(misses, constant(0))  # cumulative from the highest margin down, so what remains is below
     below = op.ReduceSum(misses, keepdims=0) - above
     won = op.ReduceSum(hits * (below + misses * 0.5), keepdims=0)
@@ -74,7 +80,7 @@ def _margin(ctx: Context, scores: Value, positive: int) -> Value:
     return own - best
 
 
-@layer("R2", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.r2)
+@layer("R2", bottoms=(2, 2), tops=(1, 2), metric=True, lower_is_better=(1,), whole=whole.r2)
 def r2(ctx: Context, prediction: Value, label: Value) -> tuple[Value, ...]:
     """The coefficient of determination, 1 - sum of (prediction - label)^2 / sum of (label - mean label)^2. 0 if all labels are equal.
 
@@ -87,3 +93,36 @@ def r2(ctx: Context, prediction: Value, label: Value) -> tuple[Value, ...]:
     variance = op.ReduceMean(away * away, keepdims=0)
     share = op.Where(variance > 0.0, 1.0 - square / op.Where(variance > 0.0, variance, constant(1.0)), constant(0.0))
     return (share, op.Sqrt(square)) if len(ctx.layer.tops) > 1 else (share,)
+
+
+@layer(
+    "AveragePrecision", stem="average_precision", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.average_precision,
+)  # fmt: skip
+def average_precision(ctx: Context, prediction: Value, labels: Value) -> tuple[Value, ...]:
+    """The area under the curve of precision over recall, as scikit-learn's average_precision_score: a sum of precisions at each hit.
+
+    The scores are one per row, or one per class; then those of the class `positive` count. If a row has several labels, each 0 or 1, the
+    first top is the mean over the labels, and a second top holds the value of each label.
+    """
+    scores = columns(prediction)
+    (width,) = sizes(scores.shape[1:])
+    if width > 1 and merged(labels.shape[1:]) == width:
+        hit = op.Equal(cast(columns(labels), np.int64), 1)
+    else:
+        positive = int(ctx.param.average_precision_param.positive)
+        if width > 1 and positive >= width:
+            raise ctx.error(f"`positive` {positive} of {width} classes.", "average_precision_param", "positive")
+        scores = scores if width == 1 else op.Gather(scores, [positive], axis=1)
+        hit = op.Equal(reshape(cast(labels, np.int64), [scores.shape[0], 1]), positive)
+    ctx.collect(score=scores, hit=hit)
+    hits, chosen = cast(hit, np.float32), [constant(k) for k in range(int(scores.shape[1]))]
+    by_label = [_precision(op.Gather(scores, k, axis=1), op.Gather(hits, k, axis=1)) for k in chosen]
+    each = op.Concat(*(op.Unsqueeze(v, [0]) for v in by_label), axis=0)
+    return op.ReduceMean(each, keepdims=0), each
+
+
+def _precision(scores: Value, hits: Value) -> Value:
+    """The average precision of scores (N,), 0 without hits."""
+    hits, rows = _by_margin(scores, hits, op.Expand(constant(1.0), shape_of(hits), shape=hits.shape))
+    precision = op.CumSum(hits, constant(0)) / op.Max(op.CumSum(rows, constant(0)), 1.0)
+    return op.ReduceSum(hits * precision, keepdims=0) / op.Max(op.ReduceSum(hits, keepdims=0), 1.0)

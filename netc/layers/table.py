@@ -19,7 +19,7 @@ from netc.table.columns.define import ColumnType, Weight, column_types, groups
 from netc.table.encoded import encoded_row, raw_dtype, raw_inputs
 
 
-@layer("Table", bottoms=(0, 0), tops=(1, 3), source=True)
+@layer("Table", bottoms=(0, 0), tops=(1, 4), source=True)
 def table(ctx: Context) -> tuple[Value, ...]:
     """Rows of a table of texts, numbers, dates and gaps, as numbers for Encode; their label; and their weight.
 

@@ -1,6 +1,6 @@
 """Variants of a net: the deployed net, and the part of it that a stage of pretraining trains."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
 
@@ -13,21 +13,23 @@ from netc.net.model import DEPLOY, TEST, Layer, ResolvedNet
 def deployed(net: ResolvedNet) -> ResolvedNet:
     """Return `net` (phase TEST) without labels, losses and metrics. A loss of scores becomes the layer that it implies (Softmax), once.
 
+    This layer writes the second top of the loss, if there is one.
     A layer with its own loss loses that top and those after it. If the blobs by which a layer selects rows (Filter) are missing, the layer
     passes its first bottom on.
     """
     inputs = inputs_of(net)
-    free, made = _free_names(net), _made(net)
+    taken, made = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers)), _made(net)
     missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
         if layer.name in inputs:
             tops = tuple(t for k, t in enumerate(layer.tops) if k in inputs[layer.name])
             layers.append(replace(layer, tops=tops, loss_weights=layer.loss_weights[: len(tops)]))
-        elif not (layer.kind.scores or missing.intersection(layer.bottoms)):
+        elif not (layer.kind.scores or missing.intersection(layer.bottoms[: layer.kind.taught])):
             own = layer.kind.own_loss
             kept = len(layer.tops) if own is None else own
-            layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
+            bottoms = layer.bottoms[: layer.kind.taught]
+            layers.append(replace(layer, bottoms=bottoms, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
             missing.update(layer.tops[kept:])
         elif not layer.bottoms or layer.bottoms[0] in missing:
             missing.update(layer.tops)
@@ -35,7 +37,7 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
             layers.append(replace(layer, type="Split", bottoms=layer.bottoms[:1], tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
             missing.update(layer.tops[1:])
         elif (kind := layer.kind.deployed) and (kind, layer.bottoms[:1]) not in made:
-            top = next(free)
+            top = layer.tops[1] if len(layer.tops) > 1 else _free_name(taken, kind)
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
@@ -53,7 +55,7 @@ def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
     read: set[str] = set()
     for layer in reversed(net.layers):
         if layer.name not in judged and any(top in made or top in read for top in layer.tops):
-            read.update(layer.bottoms[:1] if layer.kind.passes else layer.bottoms)
+            read.update(layer.bottoms[:1] if layer.kind.passes else layer.bottoms[: layer.kind.taught])
     return {x.name: tuple(k for k, t in enumerate(x.tops) if k in x.source.inputs or t in read) for x in net.sources if x.source}
 
 
@@ -82,33 +84,36 @@ def _made(net: ResolvedNet) -> set[tuple[str, tuple[str, ...]]]:
     return {(layer.type, layer.bottoms) for layer in net.layers if layer.bottoms != layer.tops}
 
 
-def _free_names(net: ResolvedNet) -> Iterator[str]:
-    """`prob`, `prob2`, `prob3`, ... without the names that the net uses."""
-    taken = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers))
-    return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
+def _free_name(taken: set[str], kind: str) -> str:
+    """The first of `prob`, `prob2`, ..., or of `prediction`, ... for a type without limits, that is not taken. It is taken afterwards."""
+    made = registry.layer_type(kind)
+    stem = made.stem or ("prob" if made.range else "prediction")
+    name = next(name for k in count(1) if (name := f"{stem}{k if k > 1 else ''}") not in taken)
+    taken.add(name)
+    return name
 
 
 def pretraining(net: ResolvedNet, name: str, place: Place) -> ResolvedNet:
     """Return the part of `net` (phase TRAIN) that trains layer `name` by its own loss: it, and the layers below as they run in testing.
 
-    Data sources deliver all rows, labelled or not. SpecError at `place` if the layer does not exist or has no loss of its own.
+    If the layer is a loss, the layers below train too. Data sources deliver all rows, labelled or not. SpecError at `place` if the layer
+    does not exist or has no loss of its own.
     """
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
         raise SpecError(Diagnostic(place, f"Solver: There is no layer {name!r} to pretrain.", near(name, [x.name for x in net.layers])))
-    own = last.kind.own_loss
+    own = 0 if last.kind.loss else last.kind.own_loss
     if own is None:
         kinds = ", ".join(sorted(t for t, kind in registry.layer.records.items() if kind.own_loss is not None))
-        raise SpecError(
-            Diagnostic(place, f"Solver: Layer {name!r} ({last.type}) cannot be pretrained, as it has no loss of its own. {kinds} has one.")
-        )
+        text = f"Layer {name!r} ({last.type}) cannot be pretrained, as it has no loss of its own. {kinds} and each loss have one."
+        raise SpecError(Diagnostic(place, f"Solver: {text}"))
     tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
     kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
     read = set(last.bottoms)
     for layer in reversed(net.layers[: net.layers.index(last)]):
         if read.intersection(layer.tops):
             read.update(layer.bottoms)
-            still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=TEST)
+            still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=None if last.kind.loss else TEST)
             kept.append(still if layer.reader is None else _with_all_rows(layer, layer.reader))
     return replace(net, layers=tuple(reversed(kept)))
 

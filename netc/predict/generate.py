@@ -8,8 +8,9 @@ import numpy as np
 from netc import data, random
 from netc.errors import DataError
 from netc.graph.contract import NEXT, STATE
-from netc.predict.model import Model, printable
+from netc.predict.model import Model
 from netc.predict.results import Forecast, Prediction
+from netc.predict.rows import printable
 
 
 def write(model: Model, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
@@ -61,10 +62,12 @@ def forecast(model: Model, path: str, length: int) -> Forecast:
     return Forecast(printable(path), {name: np.array(values)}, (), labels=tuple(f"+{k}" for k in range(1, length + 1)))
 
 
-def outcomes(model: Model, paths: Sequence[str], top: int, length: int | None) -> Iterator[Prediction | DataError]:
+def outcomes(
+    model: Model, paths: Sequence[str], top: int, length: int | None, threshold: str | None = None
+) -> Iterator[Prediction | DataError]:
     """Yield a prediction or a forecast for each input, or an error if it cannot be read."""
     if not model.metadata.get("forecasts"):
-        yield from model.predict_each(paths, top)
+        yield from model.predict_each(paths, top, threshold)
         return
     for path in paths:
         try:

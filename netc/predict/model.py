@@ -3,24 +3,29 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from netc import data, zoo
+from netc import data
 from netc.data.brackets import Tree
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Diagnostic, Place, RunError, ZooError
+from netc.errors import DataError, Diagnostic, Place, RunError
 from netc.files import read_text
 from netc.graph.contract import NEXT, STATE
+from netc.predict.batches import Blocks
+from netc.predict.find import find_model
+from netc.predict.raw.classes import Decision, Ranking, decision
+from netc.predict.raw.columns import InputColumn, columns_of, takes_raw_columns
+from netc.predict.raw.rows import cells_of, opened, pieces
+from netc.predict.raw.values import Given, raw_values
 from netc.predict.results import Prediction, TreePrediction
+from netc.predict.rows import Reading, Row, sizes
 from netc.predict.trees import drawn, trees_of
 from netc.runtime.session import Session
-from netc.terminal import line
 from netc.zoo import metadata
 from netc.zoo.limited import LimitedSession, open_model
-from netc.zoo.names import MANIFEST
 
 
 class Model:
@@ -31,7 +36,7 @@ class Model:
     """
 
     def __init__(self, name_or_path: str | Path, source: str | None = None, key: str | None = None):
-        self.path = _find(str(name_or_path), source, key)
+        self.path = find_model(str(name_or_path), source, key)
         self.left_out = data.LeftOut()
 
     @cached_property
@@ -95,15 +100,33 @@ class Model:
     def input_shape(self) -> tuple[int | str, ...]:
         return tuple(self.session.inputs[self.input].shape)
 
-    def __call__(self, inputs: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    @cached_property
+    def raw_columns(self) -> tuple[InputColumn, ...]:
+        """The columns that the model reads, if it takes raw columns of a table, one per input."""
+        return columns_of(self.session.inputs, self.metadata) if takes_raw_columns(self.metadata) else ()
+
+    @property
+    def blocks(self) -> Blocks:
+        """How the model runs on many rows."""
+        fixed = self.input_shape[self.batch_axis]
+        exact = len(self.input_shape) <= 2
+        return Blocks(
+            self.session.run if self.raw_columns else self, self.session.ort.get_outputs(), fixed if isinstance(fixed, int) else None, exact
+        )
+
+    def __call__(self, inputs: np.ndarray | Given) -> dict[str, np.ndarray]:
         """Run a batch: an array for the first input, or arrays by name. Returns the outputs. DataError if a shape does not fit.
 
         If the first axis is time, sequences run through all time steps unless an input changes that, and start with a zero state.
+
+        A model of raw columns takes lists or arrays by column, or a list of rows. None and NaN are gaps.
         """
-        given = dict(inputs) if isinstance(inputs, Mapping) else {self.input: inputs}
+        if self.raw_columns:
+            return self.blocks(raw_values(self.raw_columns, cast(Given, inputs)))
+        given = dict(inputs) if isinstance(inputs, Mapping) else {self.input: cast(np.ndarray, inputs)}
         first, wanted = given[self.input], self.input_shape
         if first.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in zip(wanted, first.shape, strict=False)):
-            raise DataError(f"the model expects an input of {'x'.join(map(str, wanted))}; got {'x'.join(map(str, first.shape))}")
+            raise DataError(f"the model expects an input of {sizes(wanted)}; got {sizes(first.shape)}")
         for name, port in self.session.inputs.items():
             if name in STATE:
                 given.setdefault(name, np.zeros((first.shape[self.batch_axis], *port.shape[1:]), np.float32))
@@ -112,105 +135,101 @@ class Model:
         types = {"tensor(int64)": np.int64}
         return self.session.run({n: np.ascontiguousarray(a, types.get(self.session.inputs[n].type, np.float32)) for n, a in given.items()})
 
-    def predict(self, paths: Sequence[str], top: int = 5) -> list[Prediction]:
-        """Predict for image files, folders, each row of .npy files (a sequence is steps x ...), and each row of .csv tables by the names
+    def predict(self, inputs: str | Sequence[str] | Given, top: int = 5, threshold: str | float | None = None) -> list[Prediction]:
+        """Predict for image files, folders, each row of .npy files (a sequence is steps x ...), and each row of tables by the names
         of their columns. Models for texts or trees take these too. DataError lists all inputs that cannot be read.
 
-        Trees are given in brackets, or in files that contain them.
+        Trees are given in brackets, or in files that contain them. A model of raw columns also takes a list of rows, each a dictionary.
+        `top` is how many classes a prediction lists. With `threshold`, see `netc predict --threshold`, the first is the one it decides on.
         """
-        results = list(self.predict_each(paths, top))
+        if isinstance(inputs, Mapping) or any(isinstance(row, Mapping) for row in inputs):
+            return list(self._raw_predictions("", raw_values(self.raw_columns, cast(Given, inputs)), 0, self._ranking(top, threshold)))
+        results = list(self.predict_each([inputs] if isinstance(inputs, str) else cast(Sequence[str], inputs), top, threshold))
         errors = [diagnostic for error in results if isinstance(error, DataError) for diagnostic in error.diagnostics]
         if errors:
             raise DataError(*errors)
         return [p for p in results if isinstance(p, Prediction)]
 
-    def predict_each(self, paths: Sequence[str], top: int = 5) -> Iterator[Prediction | DataError]:
+    def predict_each(self, paths: Sequence[str], top: int = 5, threshold: str | float | None = None) -> Iterator[Prediction | DataError]:
         """Yield the predictions one by one, with an error for each file that cannot be read."""
+        ranking = self._ranking(top, threshold)
+        waiting: list[Row] = []
+        for item in self._items(paths, ranking):
+            fits = isinstance(item, tuple) and (not waiting or item[1].shape == waiting[0][1].shape)
+            if waiting and (not fits or len(waiting) == self.blocks.size({self.input: waiting[0][1][None]})):
+                yield from self._predictions(waiting, ranking)
+                waiting = []
+            if isinstance(item, tuple):
+                waiting.append(item)
+            else:
+                yield item
+        yield from self._predictions(waiting, ranking) if waiting else ()
+
+    def _items(self, paths: Sequence[str], ranking: Ranking) -> Iterator[Row | Prediction | DataError]:
+        """Yield the rows of all files, predictions for what is no row of one input, and errors."""
         for path in paths:
             try:
-                files = [path] if self.takes_trees or self.vocabulary or not Path(path).is_dir() else self._files(Path(path))
+                if self.takes_trees:
+                    yield from (self._tree(name, tree, ranking) for name, tree in trees_of(path))
+                elif self.raw_columns:
+                    yield from self._table(path, ranking)
+                else:
+                    yield from self._rows(path)
             except DataError as e:
                 yield e
-                continue
-            for file in files:
-                try:
-                    yield from self._predicted(file, top)
-                except DataError as e:
-                    yield e
 
-    def _predicted(self, path: str, top: int) -> list[Prediction]:
-        if self.takes_trees:
-            return [self._tree(name, tree, top) for name, tree in trees_of(path)]
-        return [self._one(name, row, top) for name, row in self._rows(path)]
+    def _rows(self, path: str) -> Iterator[Row | DataError]:
+        reading = Reading(self.input_shape, self.batch_axis, self.metadata, self.vocabulary, self.left_out)
+        for file in reading.files(path):
+            try:
+                yield from reading.rows(file)
+            except DataError as e:
+                yield e
 
-    def _files(self, folder: Path) -> list[str]:
-        """The files in a folder and its subfolders that the model can read, sorted."""
-        kinds = data.IMAGES if self._takes_images else ((*data.TABLES, ".npy") if self._columns else (".npy",))
-        shown = (f for f in sorted(folder.rglob("*")) if not any(part.startswith(".") for part in f.relative_to(folder).parts))
-        files = [str(f) for f in shown if f.suffix.lower() in kinds and f.is_file()]
-        if not files:
-            raise DataError(f"{folder}: the folder has no files for this model (looked for {' '.join(kinds)})")
-        return files
+    def _table(self, source: str, ranking: Ranking) -> Iterator[Prediction]:
+        """Yield a prediction for each row of a table of raw columns."""
+        with opened(source) as raw:
+            start = 0
+            for piece in pieces(raw, self.raw_columns, cells_of(raw, self.raw_columns)):
+                for prediction in self._raw_predictions(raw.name, piece, start, ranking):
+                    yield prediction
+                    start += 1
 
-    @property
-    def _row_shape(self) -> tuple[int | str, ...]:
-        return self.input_shape[: self.batch_axis] + self.input_shape[self.batch_axis + 1 :]
+    def _raw_predictions(self, name: str, values: Mapping[str, np.ndarray], start: int, ranking: Ranking) -> Iterator[Prediction]:
+        found = {n: a for n, a in self.blocks(values).items() if a.dtype.kind != "O"}
+        for k in range(len(next(iter(values.values())))):
+            yield self._prediction(f"{name}[{start + k}]", {n: array[k] for n, array in found.items()}, ranking)
 
-    @property
-    def _takes_images(self) -> bool:
-        return not self.batch_axis and len(self._row_shape) == 3 and self._row_shape[0] in (1, 3)
+    def _predictions(self, rows: Sequence[Row], ranking: Ranking) -> Iterator[Prediction | DataError]:
+        """Yield the predictions for rows of equal shapes."""
+        try:
+            if self.batch_axis:
+                yield from (self._prediction(name, self._sequence(row), ranking) for name, row in rows)
+                return
+            found = self.blocks({self.input: np.stack([row for _, row in rows])})
+            yield from (self._prediction(name, {n: a[k] for n, a in found.items()}, ranking) for k, (name, _) in enumerate(rows))
+        except DataError as e:
+            yield e
 
-    @property
-    def _columns(self) -> tuple[str, ...]:
-        """The columns of a table that the model reads, in order; empty if it does not read tables."""
-        columns = tuple(self.metadata.get("columns", ()))
-        return columns if not self.batch_axis and self._row_shape == (len(columns),) else ()
-
-    def _rows(self, path: str) -> list[tuple[str, np.ndarray]]:
-        if self.vocabulary:
-            return [(path, data.encode(data.split(path, self.metadata["tokens"]), self.vocabulary, "text"))]
-        if not Path(path).is_file():
-            raise DataError(f"{path}: There is no such file.")
-        suffix, name = Path(path).suffix.lower(), printable(path)
-        if suffix in data.TABLES and self._columns:
-            rows = data.read_columns(Path(path), self._columns, self.metadata.get("label", ""), self.metadata.get("classes", ()))
-            return [(f"{name}[{k}]", row) for k, row in enumerate(rows)]
-        if suffix != ".npy":
-            if not self._takes_images:
-                kinds = ".npy or .csv" if self._columns else ".npy"
-                raise DataError(f"{name}: The model takes arrays of {'x'.join(map(str, self.input_shape))}, not images. Use {kinds}.")
-            return [(name, self._image(path, tuple(map(int, self._row_shape))))]
-        array, shape = data.read_npy(Path(path)), self._row_shape
-        if array.dtype.kind not in "fiub":
-            raise DataError(f"{name}: is an array of {array.dtype}; expected real numbers")
-        rows = array[None] if array.ndim == len(shape) else array
-        if not rows.size:
-            raise DataError(f"{name}: is an empty array of shape {'x'.join(map(str, array.shape))}")
-        if self.metadata.get("channels_last") and rows.shape[1:] == (*shape[1:], shape[0]):
-            rows = data.channels_first(rows)
-        return [(f"{name}[{k}]", row) for k, row in enumerate(rows)]
-
-    def _image(self, path: str, shape: tuple[int, ...]) -> np.ndarray:
-        """Read an image with the preprocessing of the test phase: resized, with a centre crop if the net uses crops."""
-        channels, height, width = shape
-        larger, wider = self.metadata.get("resize", (height, width))
-        top, left = (larger - height) // 2, (wider - width) // 2
-        return data.read_image(Path(path), channels, larger, wider, left_out=self.left_out)[:, top : top + height, left : left + width]
-
-    def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
-        outputs = self._outputs(row)
+    def _prediction(self, name: str, outputs: dict[str, np.ndarray], ranking: Ranking) -> Prediction:
         several = len(outputs) > 1 and not self.labels
-        best = () if several else self._best(next(iter(outputs.values())), top)
+        best = () if several else self._best(next(iter(outputs.values())), ranking)
         return Prediction(name, outputs, best, labels=tuple(self.labels) if best else ())
 
-    def _best(self, scores: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
+    def decision(self, threshold: str | float | None = None) -> Decision:
+        """How scores become classes. SpecError if the model does not have two classes, or no threshold of this name."""
+        return decision(self.labels, threshold, self.metadata, str(self.path))
+
+    def _ranking(self, top: int, threshold: str | float | None) -> Ranking:
+        return Ranking(self.decision(threshold), top)
+
+    def _best(self, scores: np.ndarray, ranking: Ranking) -> tuple[tuple[str, float], ...]:
         self._check_labels(scores)
         if scores.ndim != 1 or len(scores) < 2 or (self.labels and len(self.labels) != len(scores)):
             return ()
-        order = np.argsort(-scores, kind="stable")[:top]
-        return tuple((line(self.labels[i]) if self.labels else str(i), float(scores[i])) for i in order)
+        return ranking(scores)
 
-    def _tree(self, name: str, tree: Tree, top: int) -> Prediction:
+    def _tree(self, name: str, tree: Tree, ranking: Ranking) -> Prediction:
         """Predict for every node of a tree. The root is at the top of the drawing, and in the last row of the outputs."""
         tops, vocabulary = self.metadata["sources"][0]["tops"], self.vocabulary or Vocabulary(())
         levels = int(self.session.inputs[tops[2]].shape[0])
@@ -218,15 +237,13 @@ class Model:
             raise DataError(f"{name}: the tree has height {tree.height}; the model takes trees up to height {levels}")
         batch = Forest((tree,), vocabulary, levels).batch(np.zeros(1, np.int64))
         outputs = self(dict(zip(tops, batch, strict=False)))
-        best = [self._best(row, top) for row in next(iter(outputs.values()))]
+        best = [self._best(row, ranking) for row in next(iter(outputs.values()))]
         words = [w if known else f"{w} (unknown)" for w, known in zip(tree.words, batch[0], strict=True)]
         texts = [", ".join(f"{label} {score:.2f}" for label, score in b[:1]) for b in best]
         return TreePrediction(name, outputs, best[-1], "\n".join(drawn(texts, words, batch[1].tolist())))
 
-    def _outputs(self, row: np.ndarray) -> dict[str, np.ndarray]:
-        """The outputs for one row, without batch axes. Sequences are padded if the model has a fixed number of time steps."""
-        if not self.batch_axis:
-            return {n: v[0] for n, v in self(row[None]).items()}
+    def _sequence(self, row: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs for one sequence, without batch axes. It is padded if the model has a fixed number of time steps."""
         steps, length = self.input_shape[0], len(row)
         if isinstance(steps, int):
             if not 1 <= length <= steps:
@@ -247,29 +264,3 @@ def read_labels(file: Path) -> list[str]:
         return read_text(file, "utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"Cannot read {file} as names of classes in UTF-8: {e}") from e
-
-
-def printable(path: str) -> str:
-    """Replace bytes of a path that are not UTF-8, so that it can be printed."""
-    return path.encode(errors="surrogateescape").decode(errors="replace")
-
-
-def _find(name: str, source: str | None, key: str | None) -> Path:
-    """The path of model.onnx, from a file, a folder or a zoo. Models of remote zoos are downloaded into the cache."""
-    path, keys = Path(name), zoo.trusted_keys(key)
-    if path.is_file() or (path / "model.onnx").is_file():
-        file = path if path.is_file() else path / "model.onnx"
-        if keys and (file.parent / MANIFEST).exists():
-            zoo.checked_folder(file.parent, keys)
-        elif key:
-            raise ZooError(f"{file}: is not a published model, but a signature is required")
-        return file
-    location = source or zoo.default_location()
-    if path.suffix == ".onnx":
-        raise DataError(f"{path}: There is no such file.")
-    if path.is_dir() and (path.parent != Path(".") or not zoo.holds(location, name)):  # a folder of data may have the name of a model
-        raise DataError(f"{path}: the folder has no model.onnx")
-    folder = zoo.model_folder(name, location, keys)
-    if not (folder / "model.onnx").exists():
-        raise ZooError(f"{folder}: the model has no model.onnx")
-    return folder / "model.onnx"

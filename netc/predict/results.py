@@ -13,6 +13,7 @@ import numpy as np
 
 from netc.errors import DataError
 from netc.formats.by_suffix import form, put
+from netc.table.reading.writing import parquet
 
 MOST_CELLS = 100_000  # per row of a table
 
@@ -58,13 +59,20 @@ class Forecast(Prediction):
 
 
 def encoded(arrays: Mapping[str, np.ndarray], suffix: str, labels: Sequence[str] = (), head: Sequence[Sequence[str]] = ()) -> bytes:
-    """Encode arrays with equal numbers of rows as .npz, .npy (one array), .csv or .tsv.
+    """Encode arrays with equal numbers of rows as .npz, .npy (one array), .csv, .tsv or .parquet.
 
     `labels` are column names for arrays with that many columns; `head` has the names and cells of leading columns. DataError if the
     format cannot store the arrays.
     """
     if suffix in (".csv", ".tsv"):
         return _table(arrays, "," if suffix == ".csv" else "\t", labels, head)
+    if suffix == ".parquet":
+        _check_rows(arrays)
+        columns = {name: np.array(cells, object) for name, *cells in head}
+        for name, array in arrays.items():
+            names = column_names(name, array.shape[1:], labels)
+            columns |= zip(names, array.reshape(len(array), len(names)).T, strict=True)
+        return parquet(columns)
     buffer = io.BytesIO()
     if suffix == ".npz":
         np.savez(buffer, **dict[str, Any](arrays))
@@ -95,21 +103,26 @@ def _arrays(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
 
 
 def _table(arrays: Mapping[str, np.ndarray], delimiter: str, labels: Sequence[str], head: Sequence[Sequence[str]]) -> bytes:
+    _check_rows(arrays)
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
+    writer.writerow([*(column[0] for column in head), *(c for n, a in arrays.items() for c in column_names(n, a.shape[1:], labels))])
+    for k in range(max(map(len, arrays.values()), default=0)):
+        writer.writerow([*(column[1 + k] for column in head), *(_cell(v) for a in arrays.values() for v in a[k].reshape(-1))])
+    return buffer.getvalue().encode()
+
+
+def _check_rows(arrays: Mapping[str, np.ndarray]) -> None:
+    """DataError if a table cannot hold the arrays: its rows would be too long, or their numbers differ."""
     width = sum(a[0].size for a in arrays.values() if len(a))
     if width > MOST_CELLS:
         raise DataError(f"a row would have {width:,} cells; the limit is {MOST_CELLS:,}; use .npz")
     if len({len(a) for a in arrays.values()}) > 1:
         text = ", ".join(f"{name} {len(a):,}" for name, a in arrays.items())
         raise DataError(f"a table needs one row per input, but the numbers of rows differ ({text}); use .npz")
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([*(column[0] for column in head), *(c for n, a in arrays.items() for c in _columns(n, a.shape[1:], labels))])
-    for k in range(max(map(len, arrays.values()), default=0)):
-        writer.writerow([*(column[1 + k] for column in head), *(_cell(v) for a in arrays.values() for v in a[k].reshape(-1))])
-    return buffer.getvalue().encode()
 
 
-def _columns(name: str, shape: tuple[int, ...], labels: Sequence[str]) -> list[str]:
+def column_names(name: str, shape: tuple[int, ...], labels: Sequence[str]) -> list[str]:
     """The column names of an output: class names for scores, else indices."""
     if math.prod(shape) == 1:
         return [name]
@@ -143,7 +156,7 @@ def _jsonl(predictions: Sequence[Prediction]) -> bytes:
 
 
 FORMS: Mapping[str, Callable[[Sequence[Prediction]], bytes]] = {
-    **{suffix: partial(_flat, suffix=suffix) for suffix in (".csv", ".tsv", ".npz", ".npy")},
+    **{suffix: partial(_flat, suffix=suffix) for suffix in (".csv", ".tsv", ".parquet", ".npz", ".npy")},
     ".json": _json,
     ".jsonl": _jsonl,
     ".txt": lambda predictions: "".join(f"{p.text}\n" for p in predictions).encode(),
@@ -156,7 +169,7 @@ def check_form(path: str) -> None:
 
 
 def save(predictions: Sequence[Prediction], path: str) -> None:
-    """Save predictions in the format of the suffix: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.
+    """Save predictions in the format of the suffix: .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl or .txt.
 
     DataError if the format cannot store them; RunError if writing fails.
     """

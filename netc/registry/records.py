@@ -34,8 +34,10 @@ class LayerType:
     `loss`: its first top is part of the total loss. `metric`: its first top measures how good the net is.
     `own_loss`: the number of the top that is a loss for this layer's parameters only. That top and those after it are optional.
     `fits`: training computes its weights from the rows without a gradient, so that a net with it needs nothing else to learn.
+    `taught`: the number of the first bottom that only training reads, such as labels to remember. A deployed layer lacks it.
     `whole`: a function that computes the loss or metric of a full test set (`netc.layers.whole`), from the top `own_loss` on if it is set.
-    `reads`: the values that a bottom may contain (`netc.layers.domain`).
+    `lower_is_better`: the numbers of a metric's tops for which a lower value is better, such as an error.
+    `reads`: the values that a bottom may contain (`netc.layers.domain`), or a tuple of these for several bottoms.
     `deployed`: the type that replaces it in a deployed net. `passes`: if a deployed net lacks its other bottoms, it passes the first
     one through.
     """
@@ -60,6 +62,8 @@ class LayerType:
     metric: bool = False
     own_loss: int | None = None
     fits: bool = False
+    taught: int | None = None
+    lower_is_better: tuple[int, ...] = ()
     whole: Callable[..., Any] | None = None
     reads: Any = None
     deployed: str = ""
@@ -80,6 +84,11 @@ class LayerType:
         """Whether its default bottoms are the newest blob and `label`."""
         least, most = self.bottoms
         return self.scores and least <= 2 <= (most or 2) if self.label is None else self.label
+
+    @property
+    def readings(self) -> tuple[Any, ...]:
+        """The bottoms whose values are restricted."""
+        return self.reads if isinstance(self.reads, tuple) else () if self.reads is None else (self.reads,)
 
     @property
     def keeps_places(self) -> bool:

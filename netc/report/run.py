@@ -21,7 +21,7 @@ from netc.training.folder import BEST, RunFolder
 from netc.training.snapshot_metadata import check_states, read_metadata
 
 Lines = list[dict[str, Any]]
-LESS = ("loss", "error", "rmse")  # words in the names of scores for which smaller is better
+LESS = ("loss", "error", "rmse", "mae", "brier", "deviance")  # words in the names of scores for which smaller is better
 NAMES = ("event", "iteration", "layer", "layers", "loss", "lr")
 
 

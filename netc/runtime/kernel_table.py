@@ -19,7 +19,8 @@ from onnx import helper
 
 from netc.graph.tensor_type import OPSET
 
-NAMES = {"float32": "float", "float64": "double"}
+STRING = "string"
+NAMES = {"float32": "float", "float64": "double", "object": STRING}
 
 Kernel = Sequence[Any]  # first and last version (None: no end yet), types by type variable
 Kernels = Mapping[str, Sequence[Kernel]]  # by op
@@ -39,7 +40,12 @@ class KernelTable:
         return self.read()
 
     def serves(self, op: str, tensors: Sequence[Typed]) -> bool:
-        """Whether a kernel supports an op on tensors of these types."""
+        """Whether a kernel supports an op on tensors of these types.
+
+        onnxruntime leaves texts to the CPU, whatever the provider, so the kernels of the CPU decide on them.
+        """
+        if self is not CPU and any(kind == STRING for _, _, kind in tensors):
+            return CPU.serves(op, tensors)
         since = onnx.defs.get_schema(op, OPSET).since_version
         return any(
             first <= since and (last is None or since <= last) and _allowed(limits, tensors) for first, last, limits in self.ops.get(op, [])

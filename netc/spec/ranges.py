@@ -10,18 +10,32 @@ from netc.errors import Diagnostic
 from netc.spec.scalars import shortest
 
 FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
-NOT_NEGATIVE, POSITIVE, SHARE = "0 or more", "above 0", "from 0 to 1"
-TESTS = {NOT_NEGATIVE: lambda v: v >= 0, POSITIVE: lambda v: v > 0, SHARE: lambda v: 0 <= v <= 1}
+NOT_NEGATIVE, POSITIVE, SHARE, WITHIN = "0 or more", "above 0", "from 0 to 1", "between 0 and 1"
+DEVIANCE, COMPOUND = "0, or 1 or more", "between 1 and 2"  # powers of a Tweedie deviance
+TESTS = {
+    NOT_NEGATIVE: lambda v: v >= 0, POSITIVE: lambda v: v > 0, SHARE: lambda v: 0 <= v <= 1, WITHIN: lambda v: 0 < v < 1,
+    DEVIANCE: lambda v: v == 0 or v >= 1, COMPOUND: lambda v: 1 < v < 2,
+}  # fmt: skip
 RANGES = {
     "BatchNormParameter.moving_average_fraction": SHARE,
     "BatchNormParameter.eps": NOT_NEGATIVE,
     "ContrastiveLossParameter.margin": NOT_NEGATIVE,
+    "DevianceParameter.power": DEVIANCE,
+    "F1Parameter.threshold": SHARE,
     "FillerParameter.std": NOT_NEGATIVE,
+    "FocalLossParameter.alpha": NOT_NEGATIVE,
+    "FocalLossParameter.gamma": NOT_NEGATIVE,
+    "HuberLossParameter.delta": POSITIVE,
     "LRNParameter.alpha": NOT_NEGATIVE,
     "LRNParameter.k": NOT_NEGATIVE,
     "MVNParameter.eps": NOT_NEGATIVE,
+    "MultiLabelAccuracyParameter.threshold": SHARE,
+    "QuantileParameter.quantile": WITHIN,
     "RBMParameter.sparsity_weight": NOT_NEGATIVE,
+    "SoftmaxLossParameter.class_weight": NOT_NEGATIVE,
+    "SoftmaxLossParameter.label_smoothing": SHARE,
     "TransformationParameter.std_value": POSITIVE,
+    "TweedieLossParameter.power": COMPOUND,
     "WindowDataParameter.bg_threshold": SHARE,
     "WindowDataParameter.fg_fraction": SHARE,
     "WindowDataParameter.fg_threshold": SHARE,

@@ -66,7 +66,8 @@ def parse(text: str) -> Frequency:
 def find(times: np.ndarray) -> Frequency:
     """Return the most frequent distance between consecutive times (int64 seconds, sorted, without repetitions).
 
-    If it does not fit all times, a shorter distance that does is taken, unless most of its times are missing. Months, quarters and years are recognised if they begin on the same day. DataError if there are fewer than two times.
+    If it does not fit all times, a shorter distance that does is taken, unless most of its times are missing. Months, quarters and years
+    are recognised if they begin on the same day. DataError if there are fewer than two times.
     """
     if len(times) < 2:
         raise DataError("A series needs rows of at least two different times.", field="time")

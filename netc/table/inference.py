@@ -32,7 +32,8 @@ def _choices(raw: RawTable, profiles: Sequence[ColumnProfile], kept: frozenset[s
 def infer_rules(raw: RawTable, param: pb.TableParameter) -> list[pb.ColumnParameter]:
     """The columns that a Table layer reads if it names none: all without another role that a net can learn from."""
     split = param.split
-    others = {*param.label, param.weight, split.group, split.column, *(column.name for column in param.ignore)}
+    labels = () if param.HasField("series") else param.label  # a series reads its own past
+    others = {*labels, param.weight, split.group, split.column, *(column.name for column in param.ignore)}
     columns = [column for column in raw.columns if column.name not in others]
     kept = _values(raw, [c for c in raw.columns if c.name in set(param.label)])
     choices = infer(raw, [*profile(raw, columns).values()], kept) if columns else []

@@ -15,6 +15,7 @@ from netc.table.columns.define import ColumnType, Values, class_of, column_types
 from netc.table.encoded import encoded
 from netc.table.reading import RawTable
 from netc.table.series import MISSING_TIME, Frames, Grid, Windows, gaps_text, grid, windows
+from netc.table.wrong import wrong_cells
 
 MISSING = {"float32": np.nan, "float64": np.nan, "int64": MISSING_TIME, "string": ""}
 
@@ -36,14 +37,32 @@ class Series:
     def series(self) -> pb.TableSeriesParameter:
         return self.param.series
 
+    def check(self) -> None:
+        """DataError for cells that cannot be read: one error a column."""
+        stored = {column.name: column for column in self.raw.columns}
+        rules = {rule.name: rule for rule in (*self._targets, self._time, *self.rules)}
+        cells = {name: class_of(rule).cells(rule, stored[name], self.raw.dialect) for name, rule in rules.items() if name in stored}
+        if errors := wrong_cells(self.raw, cells):
+            raise DataError(*errors)
+
+    @property
+    def _targets(self) -> list[pb.ColumnParameter]:
+        """The rules of the labels."""
+        return [pb.ColumnParameter(name=name, type="number") for name in self.param.label]
+
+    @property
+    def _time(self) -> pb.ColumnParameter:
+        """The rule of the column with the times."""
+        kind = next((c.kind for c in self.raw.columns if c.name == self.series.time), "text")
+        plain = pb.ColumnParameter(name=self.series.time, type="number" if kind in ("number", "integer") else "date")
+        return next((r for r in self.rules if r.name == self.series.time), plain)
+
     @cached_property
     def grid(self) -> Grid:
         """All rows in the order of time, without holes."""
         if not self.series.time:
             raise DataError("A series needs `time`, the column with the time of each row.", field="series")
-        kind = next((c.kind for c in self.raw.columns if c.name == self.series.time), "text")
-        rule = next((r for r in self.rules if r.name == self.series.time), None)
-        times = self.values(rule or pb.ColumnParameter(name=self.series.time, type="number" if kind in ("number", "integer") else "date"))
+        times = self.values(self._time)
         if times.dtype.kind == "f":
             times = np.where(np.isnan(times), float(MISSING_TIME), np.rint(times)).astype(np.int64)
         groups = self.values(pb.ColumnParameter(name=self.series.group, type="category")) if self.series.group else None
@@ -54,8 +73,7 @@ class Series:
         """The labels on the grid, float64 with NaN for a gap."""
         if not self.param.label:
             raise DataError("A series needs `label`, the columns to predict.", field="label")
-        found = [self.values(pb.ColumnParameter(name=name, type="number")) for name in self.param.label]
-        return [self.grid.values(column, np.nan) for column in found]
+        return [self.grid.values(self.values(rule), np.nan) for rule in self._targets]
 
     @cached_property
     def windows(self) -> Windows:
@@ -73,9 +91,9 @@ class Series:
         known = request.learned.tops[0].fitted if request.learned else request.known.fitted if request.known else ()
         if known:
             return column_types(known)
-        return tuple(class_of(rule).fit(rule, Values.of(self.on_grid(rule, class_of(rule))[self.windows.fitted])) for rule in self.rules)
+        return tuple(class_of(rule).fit(rule, Values.of(self.on_grid(rule)[self.windows.fitted])) for rule in self.rules)
 
-    def on_grid(self, rule: pb.ColumnParameter, kind: Any) -> np.ndarray:
+    def on_grid(self, rule: pb.ColumnParameter) -> np.ndarray:
         """The raw values of a column on the grid. The time and the series of a missing row are known."""
         column, at = self.values(rule), self.grid
         if rule.name == self.series.time:
@@ -90,7 +108,7 @@ class Series:
     @cached_property
     def on_grids(self) -> dict[str, np.ndarray]:
         """The raw values of all columns on the grid."""
-        return {rule.name: self.on_grid(rule, type(column)) for rule, column in zip(self.rules, self.columns, strict=True)}
+        return {rule.name: self.on_grid(rule) for rule in self.rules}
 
     @property
     def known(self) -> tuple[ColumnType, ...]:
@@ -99,6 +117,7 @@ class Series:
 
     def table(self) -> Table:
         """Windows (steps, slots), labels (horizon, targets), the labels of the window (steps, targets), and what is known ahead."""
+        self.check()
         steps, horizon, names = int(self.series.steps), int(self.series.horizon), tuple(self.param.label)
         targets = np.stack(self.targets, 1).astype(np.float32)
         mean, std = spread(targets[self.windows.fitted][np.isfinite(targets[self.windows.fitted]).all(1)])

@@ -35,7 +35,7 @@ def rows(opened: data.Source, *steps: Any) -> list[int]:
 
 def test_what_there_is() -> None:
     layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "Table", "TreeData", "WindowData"}
-    assert set(source) == {".csv", ".npy", ".npz", ".tsv", ".txt", "folder", "leveldb", "lmdb"} | layers
+    assert set(source) == {".csv", ".npy", ".npz", ".tsv", ".txt", "arrays", "folder", "images in a table", "leveldb", "lmdb"} | layers
     images = {"mnist", "fashion-mnist", "cifar10", "cifar100", "digits"}
     sequences = {"japanese_vowels", "sst", "sst_sentences", "sst_sentences2", "sunspots", "tinyshakespeare"}
     assert set(dataset) == images | sequences | {"iris", "breast_cancer", "diabetes", "ten"}

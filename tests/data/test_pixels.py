@@ -244,7 +244,7 @@ def test_what_is_no_file_is_told_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "p" / "a"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "pipe.png")
-    (folder / "folder.png").mkdir()
+    (folder / "folder.png").mkdir()  # a deeper folder, which may hold images
     (folder / "device.png").symlink_to("/dev/zero")
     listening = socket.socket(socket.AF_UNIX)
     try:
@@ -254,7 +254,7 @@ def test_what_is_no_file_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         data.open(data_layer("p"), "TRAIN", 0, tmp_path)
     listening.close()
-    assert str(caught.value).count("not a file") == 4 and "pipe.png: it is a pipe, not a file" in str(caught.value)
+    assert str(caught.value).count("not a file") == 3 and "pipe.png: it is a pipe, not a file" in str(caught.value)
 
 
 def test_mutated_images_are_read_or_refused() -> None:

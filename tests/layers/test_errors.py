@@ -72,7 +72,7 @@ ROWS = [
     ("Reshape: {bottom: l, axis: 3}", "axis", "`axis` 3 and `num_axes` -1 are out of range for a blob of shape 2."),
     ("Split: {bottom: x, top: [x, b]}", "x, b", "Split cannot run in place"),
     ("Silence: {bottom: x, top: y}", "top", "Silence takes 0 tops, got 1 (y)"),
-    ("SoftmaxWithLoss: {bottom: v}", "bottom", "SoftmaxWithLoss takes 2 bottoms, got 1 (v)"),
+    ("SoftmaxWithLoss: {bottom: v}", "bottom", "SoftmaxWithLoss takes 2 to 3 bottoms, got 1 (v)"),
     ("SoftmaxWithLoss: {bottom: [x, l]}", "l]", "l is 2. For x 2x3x4x4 with classes on axis 1 it must be 2x4x4."),
     ("SigmoidCrossEntropyLoss: {bottom: [x, v]}", "bottom", "x 2x3x4x4 and v 2x3 differ in size."),
     ("EuclideanLoss: {bottom: [x, v]}", "bottom", "x 2x3x4x4 and v 2x3 differ in size."),

@@ -32,8 +32,10 @@ CONT = [[1, 0], [1, 1], [0, 1], [1, 1]]
 FILLED = "num_output: 3, weight_filler: {type: uniform, min: -1, max: 1}"
 LABELS, MAPS, MARKS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2)), RNG.integers(0, 3, (4, 3))
 
+AMOUNTS, WEIGHTS = [0.3, 2.5, 1.0, 7.0], [0.5, 2, 0, 1]
+
 TREE = {"child": [[0, 1], [2, 3], [4, 5]], "width": [2, 1, 0]}
-WHOLE = ("label", "cont", "gain", "child", "width")  # inputs that the test does not change
+WHOLE = ("label", "weight", "exposure", "cont", "gain", "child", "width")  # inputs that the test does not change
 
 # layer lines, then the inputs
 ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -76,7 +78,9 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("Embed: {bottom: label, num_output: 3, input_dim: 4}", {"label": [[0, 2], [3, 2]]}),
         ("Embed: {bottom: label, num_output: 3, input_dim: 4, bias_term: false}", {"label": [3, 3, 0]}),
     ],
-    "EuclideanLoss": [("EuclideanLoss: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)})],
+    "EuclideanLoss": [("EuclideanLoss: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)}),
+        ("EuclideanLoss: {bottom: [x, y, weight]}", {"x": normal(4, 3), "y": normal(4, 3), "weight": WEIGHTS}),
+    ],
     "Exp": [("Exp: {bottom: x, base: 2, scale: 0.5, shift: 1}", {"x": normal(3, 4)})],
     "Filter": [
         ("Filter: {bottom: [x, y, label], top: [a, b]}\nReduction: {name: r, bottom: a, operation: SUMSQ}\nReduction: {bottom: b, axis: 0}",
@@ -88,8 +92,21 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         (f"GRU: {{bottom: [x, cont, s], {FILLED}}}", {"x": normal(4, 2, 1, 3), "cont": CONT, "s": normal(2, 2, 2)}),
         (f"GRU: {{bottom: [x, h], top: [y, z], expose_hidden: true, {FILLED}}}", {"x": normal(3, 2, 3), "h": normal(1, 2, 3)}),
     ],
+    "FocalLoss": [
+        ("FocalLoss: {bottom: [x, label]}", {"x": normal(4, 3), "label": LABELS}),
+        ("FocalLoss: {bottom: [x, label, weight], gamma: 0.7, alpha: [1, 2, 0.5], ignore_label: 2}",
+         {"x": normal(4, 3), "label": LABELS, "weight": WEIGHTS}),
+    ],
+    "GammaLoss": [
+        ("GammaLoss: {bottom: [x, label]}", {"x": normal(4, 1), "label": AMOUNTS}),
+        ("GammaLoss: {bottom: [x, label, weight]}", {"x": normal(4), "label": AMOUNTS, "weight": WEIGHTS}),
+    ],
     "HingeLoss": [
         (f"HingeLoss: {{bottom: [x, label], norm: {norm}}}", {"x": away(4, 3), "label": LABELS}) for norm in ("L1", "L2")
+    ],
+    "HuberLoss": [
+        ("HuberLoss: {bottom: [x, label], delta: 0.5}", {"x": 2 * normal(6, 2), "label": normal(6, 2)}),
+        ("HuberLoss: {bottom: [x, label, weight]}", {"x": 2 * normal(4, 1), "label": AMOUNTS, "weight": WEIGHTS}),
     ],
     "Im2col": [("Im2col: {bottom: x, kernel_size: [2, 3], stride: 2, pad: 1, dilation: 2}", {"x": normal(2, 3, 5, 6)})],
     "InfogainLoss": [
@@ -122,12 +139,32 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("MVN: {bottom: x, across_channels: true}", {"x": normal(2, 3, 4)}),
         ("MVN: {bottom: x, normalize_variance: false}", {"x": normal(2, 3, 4)}),
     ],
+    "MemberHead": [("MemberHead: {bottom: x, num_output: 2}", {"x": normal(4, 3, 5)})],
+    "MemberLoss": [
+        (f"MemberLoss: {{bottom: [x, label{weight}], loss: {loss}}}", {"x": normal(4, 3, outputs), "label": label} | more)
+        for loss, outputs, label in [
+            ("SOFTMAX", 3, LABELS), ("SIGMOID", 2, MARKS[:, :2] % 2), ("SQUARED", 2, normal(4, 2)), ("POISSON", 1, [0, 3, 1, 2]),
+            ("GAMMA", 1, AMOUNTS), ("TWEEDIE", 1, [0.5, 0, 0, 2.5]), ("QUANTILE", 1, AMOUNTS), ("HUBER", 1, AMOUNTS),
+        ]
+        for weight, more in (("", {}), (", weight", {"weight": WEIGHTS}))
+    ],
+    "MemberMean": [
+        (f"MemberMean: {{bottom: x, loss: {loss}}}", {"x": normal(4, 3, 2)}) for loss in ("SOFTMAX", "SIGMOID", "SQUARED", "POISSON")
+    ],
+    "Members": [("Members: {bottom: x, k: 3}", {"x": normal(4, 5)})],
     "MultinomialLogisticLoss": [("MultinomialLogisticLoss: {bottom: [x, label]}", {"x": np.abs(normal(4, 3)) + 0.5, "label": LABELS})],
     "PReLU": [
         ("PReLU: {bottom: x, top: y}", {"x": away(2, 3, 4)}),
         ("PReLU: {bottom: x, top: y, channel_shared: true}", {"x": away(2, 3)}),
     ],
     "Parameter": [("Parameter: {top: w, shape: {dim: [2, 3]}}\nEltwise: {bottom: [x, w], operation: PROD}", {"x": normal(2, 3)})],
+    "PoissonLoss": [
+        ("PoissonLoss: {bottom: [x, label]}", {"x": normal(4, 1), "label": [0, 3, 1, 2]}),
+        ("PoissonLoss: {bottom: [x, label, weight]}", {"x": normal(4), "label": [0, 3, 1, 2], "weight": WEIGHTS}),
+        ("PoissonLoss: {bottom: [x, label, exposure], exposure: true}", {"x": normal(4), "label": [0, 3, 1, 2], "exposure": AMOUNTS}),
+        ("PoissonLoss: {bottom: [x, label, weight, exposure], exposure: true}",
+         {"x": normal(4), "label": [0, 3, 1, 2], "weight": WEIGHTS, "exposure": AMOUNTS}),
+    ],
     "Pooling": [
         ("Pooling: {bottom: x, kernel_size: 3, stride: 2}", {"x": spaced(2, 2, 6, 6)}),
         ("Pooling: {bottom: x, kernel_size: 2, stride: 2}", {"x": spaced(2, 3, 4, 6)}),
@@ -140,6 +177,11 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "Power": [
         ("Power: {bottom: x, power: 0.5, scale: 2, shift: 9}", {"x": normal(3, 4)}),
         ("Power: {bottom: x, power: 3, scale: -1}", {"x": away(3, 4)}),
+    ],
+    "QuantileLoss": [
+        ("QuantileLoss: {bottom: [x, label], quantile: 0.9}", {"x": spaced(4, 2), "label": spaced(4, 2) + 0.1}),
+        ("QuantileLoss: {bottom: [x, label, weight], quantile: [0.1, 0.5, 0.9]}",
+         {"x": spaced(4, 3), "label": spaced(4) + 0.1, "weight": WEIGHTS}),
     ],
     "RBM": [
         ("RBM: {bottom: x, num_output: 4}", {"x": normal(3, 2, 2)}),
@@ -168,25 +210,42 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "SigmoidCrossEntropyLoss": [
         (f"SigmoidCrossEntropyLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(4, 3), "label": MARKS})
         for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
-    ],
+    ] + [("SigmoidCrossEntropyLoss: {bottom: [x, label, weight]}", {"x": normal(4, 3), "label": MARKS % 2, "weight": WEIGHTS})],
     "Slice": [("Slice: {bottom: x, top: [a, b, c], slice_point: [1, 4], axis: 1}", {"x": normal(2, 5)})],
     "Softmax": [("Softmax: {bottom: x}", {"x": normal(2, 5, 2)})],
     "SoftmaxWithLoss": [
         (f"SoftmaxWithLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(2, 3, 2, 2), "label": MAPS})
         for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
-    ] + [("SoftmaxWithLoss: {bottom: [x, label]}", {"x": normal(4, 3), "label": LABELS})],
+    ] + [
+        ("SoftmaxWithLoss: {bottom: [x, label]}", {"x": normal(4, 3), "label": LABELS}),
+        ("SoftmaxWithLoss: {bottom: [x, label, weight]}", {"x": normal(4, 3), "label": LABELS, "weight": WEIGHTS}),
+        ("SoftmaxWithLoss: {bottom: [x, label], label_smoothing: 0.2, class_weight: [1, 3, 0.5], ignore_label: 0}",
+         {"x": normal(2, 3, 2, 2), "label": MAPS}),
+    ],
     "Split": [("Split: {bottom: x, top: [a, b]}", {"x": normal(2, 3)})],
     "Swish": [("Swish: {bottom: x, beta: 1.5}", {"x": normal(3, 4)})],
     "TanH": [("TanH: {bottom: x}", {"x": normal(3, 4)})],
+    "TweedieLoss": [
+        ("TweedieLoss: {bottom: [x, label]}", {"x": normal(4, 1), "label": [0.5, 0, 0, 2.5]}),
+        ("TweedieLoss: {bottom: [x, label, weight], power: 1.2}", {"x": normal(4), "label": [0.5, 0, 0, 2.5], "weight": WEIGHTS}),
+    ],
     "Tile": [("Tile: {bottom: x, tiles: 3}", {"x": normal(2, 3, 2)}), ("Tile: {bottom: x, axis: -1, tiles: 2}", {"x": normal(2, 3)})],
 }  # fmt: skip
 ROWS |= {
     kind: [(f"{kind}: {{bottom: x, top: y{fields and ', ' + fields}}}", {"x": 3 * spaced(3, 4) + 0.07}) for fields, _ in rows]
     for kind, rows in FORMULAS.items() if kind not in ROWS and kind != "Threshold"
 }  # fmt: skip
+ROWS |= {
+    "ClusterAssignment": [
+        ("ClusterAssignment: {bottom: x, num_output: 3}", {"x": normal(4, 5)}),
+        ("ClusterAssignment: {bottom: x, num_output: 2, freedom: 2.5}", {"x": normal(3, 2, 2)}),
+    ],
+}
 NO_GRADIENT = {
-    "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "MemoryData", "Python", "R2",
-    "Silence", "Table", "Threshold", "TreeData", "WindowData",
+    "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CalibrationError", "DECLoss", "Data",
+    "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
+    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
+    "TreeData", "WindowData",
 }  # fmt: skip
 OF_A_SOURCE = {"Encode", "Standardize"}  # they need facts that only a source has: test_table.py, test_normalization.py
 

@@ -33,29 +33,45 @@ ROWS: dict[str, Any] = {
     "AUC": "auc: x label > auc; an end; 2/1; auc_param; metric; whole auc; reads 1; label",
     "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
     "Accuracy": "accuracy: x label > accuracy; an end; 2/1 to 2; accuracy_param; metric; whole accuracy; reads 1; label",
+    "AdjustedRandIndex": "ari: x label > ari; an end; 2/1; metric; whole adjusted_rand; label",
     "ArgMax": "argmax1: x > argmax1; 1/1; argmax_param",
+    "AveragePrecision": "average_precision: x label > average_precision; an end; 2/1 to 2; average_precision_param; metric; "
+    "whole average_precision; label",
     "BatchNorm": "bn1: x > bn1; 1/1; batch_norm_param; 1 x + 0",
     "BatchReindex": "reindex1: ? > reindex1; 2/1; never in place; reads 1",
     "Bias": "bias1: x > bias1; 1 to 2/1; bias_param; 1 x + 0",
+    "BrierScore": "brier: x label > brier; an end; 2/1; metric; whole mean_of_columns; lower is better 0; reads 1 0; label",
+    "CalibrationError": "calibration_error: x label > calibration_error; an end; 2/1; calibration_error_param; metric; "
+    "whole calibration_error; lower is better 0; reads 1 0; label",
+    "ClusterAssignment": "clusters1: x > clusters1; 1/1 to 2; cluster_assignment_param; never in place; fits; own loss 1; whole mean",
     "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
     "ContrastiveLoss": "loss: ? > loss; an end; 3/0 to 1; contrastive_loss_param; loss; whole mean; reads 2",
     "Convolution": "conv1: x > conv1; 1 or more/1 or more; convolution_param; 1/2 x + -1/2; linear",
     "Crop": "crop1: ? > crop1; 2/1; crop_param; 1 x + -2",
+    "DECLoss": "loss: x > loss; an end; 1/0 to 1; dec_loss_param; loss; whole mean",
     "Data": "data:  > data label; 0/1 or more; data_param transform_param; source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
+    "Deviance": "deviance: x label > deviance; an end; 2/1 to 2; deviance_param; metric; whole mean_of_columns; lower is better 0 1; "
+    "reads 1 0; label",
     "Dropout": "drop1: x > x; 1/1; dropout_param; 1 x + 0; elementwise; linear",
     "DummyData": "data:  > data label; 0/1 or more; dummy_data_param; source",
     "Eltwise": "eltwise1: ? > eltwise1; 2 or more/1; eltwise_param; 1 x + 0",
     "Embed": "embed1: x > embed1; 1/1; embed_param; never in place; reads 0",
+    "EuclideanLoss": "loss: ? > loss; an end; 2 to 3/0 to 1; loss; whole mean; reads 2",
     "EuclideanLoss": "loss: ? > loss; an end; 2/0 to 1; loss; whole mean",
     "Encode": "encode1: x > encode1; 1/1; encode_param; never in place",
     "Exp": "exp1: x > exp1; 1/1; exp_param; 1 x + 0; elementwise",
+    "F1": "f1: x label > f1; an end; 2/1 to 2; f1_param; metric; whole class_scores; reads 1; label",
     "Filter": "filter1: ? > filter1; 2 or more/1 or more; never in place; passes",
     "Flatten": "flatten1: x > flatten1; 1/1; flatten_param; never in place; linear",
+    "FocalLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; focal_loss_param loss_param softmax_param; loss; deployed as Softmax; "
+    "whole mean; reads 1 2; label",
     "GRU": "gru1: x > gru1; 1 to 4/1 to 2; recurrent_param; never in place",
+    "GammaLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param; loss; deployed as Exp; whole mean; reads 1 2 3; label",
     "HDF5Data": "data:  > data label; 0/1 or more; hdf5_data_param; source",
     "HDF5Output": "output: ? > ; 2/0; hdf5_output_param; sink Hdf5Writer",
     "HingeLoss": "loss: x label > loss; an end; 2/0 to 1; hinge_loss_param; loss; whole mean; reads 1; label",
+    "HuberLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; huber_loss_param; loss; whole mean; reads 2; label",
     "Im2col": "im2col1: x > im2col1; 1/1; convolution_param; 1/2 x + -1/2",
     "ImageData": "data:  > data label; 0/1 to 2; image_data_param transform_param; source",
     "InfogainLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; infogain_loss_param loss_param; loss; deployed as Softmax; whole mean; "
@@ -68,17 +84,35 @@ ROWS: dict[str, Any] = {
     "LSTMUnit": "lstmunit1: ? > lstmunit1; 3/2; never in place",
     "LastStep": "last1: x > last1; 1 to 2/1; never in place",
     "Log": "log1: x > log1; 1/1; log_param; 1 x + 0; elementwise",
+    "LogLoss": "log_loss: x label > log_loss; an end; 2/1; metric; whole mean_of_columns; lower is better 0; reads 1 0; label",
+    "MAE": "mae: x label > mae; an end; 2/1 to 2; metric; whole mean_of_columns; lower is better 0 1; label",
     "MVN": "mvn1: x > mvn1; 1/1; mvn_param; 1 x + 0",
+    "MemberHead": "head: x > head; 1/1; member_head_param; never in place",
+    "MemberLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; huber_loss_param member_loss_param quantile_param tweedie_loss_param; "
+    "loss; deployed as MemberMean; whole mean; reads 1 2; label",
+    "MemberMean": "prediction1: x > prediction1; 1/1; huber_loss_param member_loss_param quantile_param tweedie_loss_param; "
+    "never in place",
+    "Members": "members1: x > members1; 1/1; members_param",
     "MemoryData": "data:  > data label; 0/1 to 2; memory_data_param transform_param; source",
+    "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
+    "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
+    "Nearest": "nearest1: x > nearest1; 1 to 2/1 to 3; nearest_param; never in place; fits; only training reads bottom 1; reads 1",
     "PReLU": "prelu1: x > x; 1/1; prelu_param; 1 x + 0; elementwise",
     "Parameter": "param:  > param; 0/1; parameter_param",
+    "PinballLoss": "pinball_loss: x label > pinball_loss; an end; 2/1 to 2; quantile_param; metric; whole mean_of_columns; "
+    "lower is better 0 1; label",
+    "PoissonLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param; loss; deployed as Exp; whole mean; reads 1 2 3; label",
     "Pooling": "pool1: x > pool1; 1/1 to 2; pooling_param; 1/2 x + -1/2",
     "Power": "power1: x > power1; 1/1; power_param; 1 x + 0; elementwise",
+    "Precision": "precision: x label > precision; an end; 2/1 to 2; f1_param; metric; whole class_scores; reads 1; label",
     "Python": "python1: x > python1; 0 or more/0 or more; python_param",
-    "R2": "r2: x label > r2; an end; 2/1 to 2; metric; whole r2; label",
+    "QuantileLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; quantile_param; loss; whole mean; reads 2; label",
+    "R2": "r2: x label > r2; an end; 2/1 to 2; metric; whole r2; lower is better 1; label",
     "RBM": "rbm1: x > rbm1; 1/1 to 3; rbm_param; never in place; own loss 1",
+    "RMSE": "rmse: x label > rmse; an end; 2/1 to 2; metric; whole rmse; lower is better 0 1; label",
     "RNN": "rnn1: x > rnn1; 1 to 4/1 to 2; recurrent_param; never in place",
+    "Recall": "recall: x label > recall; an end; 2/1 to 2; f1_param; metric; whole class_scores; reads 1; label",
     "RecursiveNet": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
     "RecursiveTensor": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
     "Reduction": "reduce1: x > reduce1; 1/1; reduction_param",
@@ -86,17 +120,20 @@ ROWS: dict[str, Any] = {
     "Reverse": "reverse1: x > reverse1; 1 to 2/1; never in place",
     "SPP": "spp1: x > spp1; 1/1; spp_param",
     "Scale": "scale1: x > scale1; 1 to 2/1; scale_param; 1 x + 0",
-    "SigmoidCrossEntropyLoss": "loss: ? > loss; an end; 2/0 to 1; loss_param; loss; deployed as Sigmoid; whole mean; reads 1",
+    "SigmoidCrossEntropyLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param; loss; deployed as Sigmoid; whole mean; "
+    "reads 1 2; label",
     "Silence": "silence: x > ; 1 or more/0",
     "Slice": "slice1: x > slice1; 1/1 or more; slice_param",
     "Softmax": "prob: x > prob; 1/1; softmax_param; 1 x + 0",
-    "SoftmaxWithLoss": "loss: x label > loss; an end; 2/0 to 2; loss_param softmax_param; loss; deployed as Softmax; whole mean; "
-    "reads 1; label",
+    "SoftmaxWithLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param softmax_loss_param softmax_param; loss; "
+    "deployed as Softmax; whole mean; reads 1 2; label",
     "Split": "split1: x > split1; 1/1 or more; never in place; 1 x + 0; linear",
     "Standardize": "standardize1: x > standardize1; 1/1; standardize_param",
     "Table": "data:  > data label; 0/1 to 3; table_param; source",
     "Threshold": "threshold1: x > threshold1; 1/1; threshold_param; 1 x + 0; elementwise",
     "Tile": "tile1: x > tile1; 1/1; tile_param",
+    "TweedieLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param tweedie_loss_param; loss; deployed as Exp; whole mean; "
+    "reads 1 2 3; label",
     "TreeData": "data:  > word child width label root_label; 0/3 to 5; data_param tree_data_param; source",
     "WindowData": "data:  > data label; 0/1 to 2; transform_param window_data_param; source",
 }  # fmt: skip
@@ -136,9 +173,11 @@ def described(type_: str) -> Iterator[str]:
     yield f"range {record.range}" if record.range else ""
     yield f"deployed as {record.deployed}" if record.deployed else ""
     yield f"own loss {record.own_loss}" if record.own_loss is not None else ""
+    yield f"only training reads bottom {record.taught}" if record.taught else ""
     yield f"whole {record.whole.__name__}" if record.whole else ""
     yield f"sink {record.sink.__name__}" if record.sink else ""
-    yield f"reads {record.reads.bottom}" if record.reads else ""
+    yield "lower is better" + "".join(f" {k}" for k in record.lower_is_better) if record.lower_is_better else ""
+    yield "reads" + "".join(f" {reads.bottom}" for reads in record.readings) if record.reads else ""
     yield "label" if record.reads_label else ""
 
 

@@ -41,26 +41,12 @@ def _starter(layer: pb.LayerParameter, base: str, target: Path) -> tuple[str, st
     if not classes:
         raise DataError(f"{source}: the labels are not classes; write the net yourself (`netc layers` lists all layers)")
     if len(first.shape) == 3:
-        _check_channels(first.sizes, source, layer)
-        picture = nets.Picture(first.sizes, 0, False, *_spread(layer, base), channels_last=layer.data_param.channels_last)
+        picture = nets.Picture(first.sizes, 0, False, *pixel_spread(layer, base))
         return nets.images(about, classes, picture), f"{about.rows:,} images of {classes} classes"
     return nets.table(about, classes, bool(first.mean)), f"{about.rows:,} rows of {classes} classes"
 
 
-def _check_channels(shape: tuple[int, ...], source: str, layer: pb.LayerParameter) -> None:
-    """DataError if the channel axis of an image is ambiguous."""
-    channels = data.CHANNELS
-    if (
-        not layer.data_param.channels_last
-        and (shape[0] not in channels or shape[-1] in channels)
-        and Path(source).suffix in (".npy", ".npz")
-    ):
-        sizes = "x".join(map(str, shape))
-        text = f"the channel axis of its rows ({sizes}) is ambiguous; write the net yourself: a Data layer takes"
-        raise DataError(f"{source}: {text} channels x height x width, and with `channels_last: true` height x width x channels")
-
-
-def _spread(layer: pb.LayerParameter, base: str) -> tuple[float, float]:
+def pixel_spread(layer: pb.LayerParameter, base: str) -> tuple[float, float]:
     """The mean and the scale for pixels: fixed for bytes, else from the first rows."""
     try:
         opened = data.open(layer, "TRAIN", 0, base)

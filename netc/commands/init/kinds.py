@@ -1,13 +1,15 @@
 """The kinds of data that `netc init` knows. The first kind that recognises the data writes the net."""
 
-from netc.commands.init import described, images
+from netc.commands.init import arrays, described, image_table, images
 from netc.commands.init.starter import Kind, Starter, Wanted
 from netc.errors import SpecError
 
 # To add a kind: write a function from Wanted to Starter in a module of its own, a function that recognises its data, a row here, and a
 # row in tests/commands/init/test_kinds.py. Order: the special kinds before the general ones.
 KINDS = (
+    Kind("images in a table", image_table.recognise, image_table.starter, takes_labels=True),
     Kind("images", images.recognise, images.starter),
+    Kind("arrays", arrays.recognise, arrays.starter, takes_labels=True),
     Kind("described", lambda wanted: True, described.starter),  # named data sets, and all else that a Data layer reads
 )
 

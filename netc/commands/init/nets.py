@@ -43,7 +43,7 @@ solver:
 LICENCE = "licence: unknown  # licence of the published model: an SPDX name such as Apache-2.0\n"
 DATASET_LICENCE = "dataset_licence: unknown  # licence of the training data, also an SPDX name\n"
 PLAIN = re.compile(r"[A-Za-z_./~](?:[\w./+@~-]| (?=[\w./+@~]))*")
-CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n", "~", ".nan", ".inf")
+CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "~", ".nan", ".inf")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class About:
         tested = round(self.trained * fraction)
         return replace(self, trained=self.trained - tested, tested=tested, fields=(*self.fields, f"test_fraction: {fraction:g}"))
 
-    def with_parts(self, tested: int, fields: tuple[str, ...]) -> "About":
+    def with_parts(self, tested: int, fields: tuple[str, ...] = ()) -> "About":
         """A copy whose test rows are in a part of their own, which `fields` name."""
         return replace(self, tested=tested, fields=(*self.fields, *fields))
 
@@ -103,7 +103,6 @@ class Picture:
     mirror: bool
     mean: float
     scale: float
-    channels_last: bool = False
 
 
 def images(about: About, classes: int, picture: Picture) -> str:
@@ -114,8 +113,6 @@ def images(about: About, classes: int, picture: Picture) -> str:
     batch, more, side = 32 if about.rows < SMALL else 64, [], picture.side
     if side:
         more += [f"resize_height: {side * 9 // 8}", f"resize_width: {side * 9 // 8}", f"crop_size: {side}"]
-    if picture.channels_last:
-        more.append("channels_last: true")
     if picture.mirror:
         more.append("mirror: true")
     poolings = max(2, min(4, ((side or min(picture.shape[1:])) // LEAST_SIDE).bit_length() - 1))
@@ -137,10 +134,11 @@ def table(about: About, classes: int, standardize: bool) -> str:
     return "\n".join([*lines, about.solver(16, 0.005, 0.01)])
 
 
-def regression(about: About, standardize: bool) -> str:
-    """A net with one hidden layer for regression. It learns a standardized target; the output has the units of the table."""
-    lines = [*about.head("a small net that predicts a number from the rows of a table"), about.data(16)]
-    lines += [*(["  - Standardize"] if standardize else []), *_hidden(), *_regressor("ip2")]
+def regression(about: About, standardize: bool, targets: int = 1) -> str:
+    """A net with one hidden layer for regression. It learns standardized targets; the output has the units of the table."""
+    what = "a number" if targets == 1 else f"{targets} numbers"
+    lines = [*about.head(f"a small net that predicts {what} from the rows of a table"), about.data(16)]
+    lines += [*(["  - Standardize"] if standardize else []), *_hidden(), *_regressor("ip2", targets)]
     return "\n".join([*lines, about.solver(16, 0.003, 0.01)])
 
 
@@ -167,10 +165,10 @@ def _classifier(classes: int) -> list[str]:
     return [f"  - InnerProduct: {{num_output: {classes}, weight_filler: xavier}}", "  - Accuracy", "  - SoftmaxWithLoss"]
 
 
-def _regressor(output: str) -> list[str]:
-    """Layers that learn a standardized target, and give the output the units of the label."""
+def _regressor(output: str, targets: int = 1) -> list[str]:
+    """Layers that learn standardized targets, and give the output the units of the label."""
     return [
-        f"  - InnerProduct: {{name: {output}, num_output: 1, weight_filler: xavier}}",
+        f"  - InnerProduct: {{name: {output}, num_output: {targets}, weight_filler: xavier}}",
         "  - Standardize: {bottom: label, top: target}",
         f"  - EuclideanLoss: {{bottom: [{output}, target]}}",
         f"  - Standardize: {{bottom: {output}, name: forecast, blob: label, inverse: true}}",

@@ -13,13 +13,13 @@ from typing import IO
 
 import numpy as np
 
+from netc.data.array_roles import Header
 from netc.data.cells import in_order
 from netc.data.sequences import CONT, LENGTH, over_time
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, Diagnostic, near
 from netc.registry import source
 
-Header = tuple[tuple[int, ...], np.dtype]
 CHANNELS = (1, 3, 4)  # numbers of channels of images
 
 
@@ -82,6 +82,12 @@ def array_names(path: Path) -> list[str]:
     """The names of the arrays in an .npz file."""
     with _readable(path, ".npz"), zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def headers_of(path: Path) -> dict[str, Header]:
+    """The shape and the dtype of each array in an .npz file."""
+    with _readable(path, ".npz"), zipfile.ZipFile(path) as archive:
+        return {name: _header_in(archive, name) for name in array_names(path) if f"{name}.npy" in archive.namelist()}
 
 
 def row_shape(path: Path, name: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.cells import MISSING, in_order, is_measure, is_number, whole
-from netc.data.columns import all_columns, label_place, matched, numbers
+from netc.data.columns import all_columns, column_place, matched, numbers
 from netc.data.order import held_out
 from netc.data.series import Spread, series_table, spread, training_windows
 from netc.data.sheet import SUFFIXES, Sheet, read_sheet
@@ -35,9 +35,8 @@ def csv(request: Request) -> Table:
     tops, arrays = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
     classes: tuple[str, ...] = ()
     if label is not None:
-        targets, classes, wrong = _targets(sheet, label, request)
-        of_label = Spread((), ()) if targets.dtype == np.int64 else spread(targets[trained][:, None])
-        tops, arrays = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*arrays, targets]
+        labels, classes, wrong = targets(sheet, label, request)
+        tops, arrays = [*tops, label_top(labels, trained)], [*arrays, labels]
         errors += wrong
     if errors:
         raise DataError(*sorted(errors, key=lambda d: d.position))
@@ -63,10 +62,10 @@ def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
     if not labelled:
         return sheet, matched(sheet, names)[0] if names else all_columns(sheet, None), None
     if not names:
-        place = label_place(sheet, label or "-1")
+        place = column_place(sheet, label or "-1")
         return sheet, all_columns(sheet, None if param.steps else place), place
     if not label or (is_number(label) and label not in sheet.header):
-        label = sheet.header[label_place(sheet, label or "-1")]
+        label = sheet.header[column_place(sheet, label or "-1")]
     if param.steps:
         places = matched(sheet, names)[0]
         return sheet, places, places[_target(sheet, names, label)]
@@ -99,7 +98,13 @@ def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int 
     return replace(table, all_phases=True)
 
 
-def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Diagnostic]]:
+def label_top(labels: np.ndarray, trained: np.ndarray) -> TopSpec:
+    """The top for labels. Those that are numbers to predict have a mean and a deviation, over the training rows."""
+    of_label = Spread((), ()) if labels.dtype == np.int64 else spread(labels[trained][:, None])
+    return TopSpec(str(labels.dtype), (), mean=of_label.mean, std=of_label.std)
+
+
+def targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Diagnostic]]:
     """The labels as numbers, the names of their classes, and an error for each invalid label."""
     cells, param, classes = [row[label] for row in sheet.rows], request.layer.data_param, request.classes
     measures = [is_measure(cell) for cell in cells]

@@ -83,14 +83,15 @@ class Images:
 
 
 def common_size(root: Path) -> tuple[int, int] | int:
-    """(height, width) if all images in the class folders have one size; else the median of their shorter sides.
-
-    0 if there are no images.
-    """
+    """`common_size_of` all images in the class folders, in all parts."""
     folder = read_images(root)
     split = parts(folder)
     phases = dict.fromkeys(split.of(phase) for phase in PARTS) if split else (folder,)
-    paths = tuple(file for part in phases for images in part.classes.values() for file in images.samples)
+    return common_size_of(tuple(file for part in phases for images in part.classes.values() for file in images.samples))
+
+
+def common_size_of(paths: tuple[Path, ...]) -> tuple[int, int] | int:
+    """(height, width) if all images have one size; else the median of their shorter sides. 0 if there are no images."""
     sizes = [(h.height, h.width) for h in _headers(paths, True) if h] if paths else []
     if len(set(sizes)) == 1:
         return sizes[0]

@@ -16,11 +16,14 @@ def end_to_end(inputs: Sequence[Value]) -> Value:
     return op.Concat(*inputs, axis=0, shape=(length,))
 
 
+def matrix(values: Value, columns: int, rows: int | str) -> Value:
+    """Return the result of `end_to_end` as a matrix (D, N)."""
+    return op.Unsqueeze(values, [0]) if columns == 1 else op.Reshape(values, [columns, -1], shape=(columns, rows))
+
+
 def block(values: Value, columns: int, rows: int | str) -> Value:
     """Return the result of `end_to_end` as a matrix (N, D)."""
-    if columns == 1:
-        return op.Unsqueeze(values, [1])
-    return op.Transpose(op.Reshape(values, [columns, -1], shape=(columns, rows)), perm=[1, 0])
+    return op.Unsqueeze(values, [1]) if columns == 1 else op.Transpose(matrix(values, columns, rows), perm=[1, 0])
 
 
 def taken(x: Value, columns: Sequence[int] | np.ndarray) -> Value:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.graph.ir import Value, cast, ml
+from netc.graph.ir import Value, cast, constant, ml, op
+from netc.graph.tensor_type import STRING
 from netc.registry import column_type
-from netc.table.columns.block import block, end_to_end
+from netc.table.columns.block import end_to_end, matrix
 from netc.table.columns.codes import vectors
 from netc.table.columns.define import Cells, ColumnType, Values, Weight
 from netc.table.reading import RawColumn, ReadingOptions, text_sql
@@ -61,14 +62,18 @@ class Category(ColumnType):
 
     @classmethod
     def preprocess(cls, columns: Sequence["Category"], inputs: Sequence[Value]) -> Value:
-        codes = [column.coded(x) for column, x in zip(columns, inputs, strict=True)]
-        return cast(block(end_to_end(codes), len(inputs), inputs[0].shape[0]), np.float32)
+        """One list of all columns' values: a text is looked up with the number of its column before it."""
+        starts = [f"{k}:" for k in range(len(columns))] if len(columns) > 1 else [""]
+        codes = {start + text: code for start, column in zip(starts, columns, strict=True) for text, code in column.codes.items()}
+        texts = matrix(end_to_end(inputs), len(inputs), inputs[0].shape[0])
+        named = op.StringConcat(constant(np.array(starts, STRING).reshape(-1, 1)), texts) if len(columns) > 1 else texts
+        return op.Transpose(cast(lookup(named, codes), np.float32), perm=[1, 0])
 
-    def coded(self, x: Value) -> Value:
-        """Return the codes (N,) of texts."""
+    @property
+    def codes(self) -> dict[str, int]:
+        """The code of each text. A whole number may have a decimal point."""
         known = dict(zip(self.values, range(1, len(self.values) + 1), strict=True))
-        whole = {f"{value}.0": code for value, code in known.items() if value.removeprefix("-").isdecimal()}
-        return lookup(x, whole | known)
+        return {f"{value}.0": code for value, code in known.items() if value.removeprefix("-").isdecimal()} | known
 
     @classmethod
     def encode(cls, columns: Sequence["Category"], part: Value, weight: Weight, param: pb.EncodeParameter) -> list[Value]:

@@ -63,9 +63,9 @@ def _embedded(columns: Sequence[Coded], codes: Value, weight: Weight, width: int
     zero = starts.copy()
     zero[mixed] = sum(sizes) + np.arange(len(mixed))
     first = starts - [not column.own for column in columns]
-    index = op.Where(op.Equal(codes, 0.0), constant(zero), cast(codes, np.int64) + constant(first))
+    index = op.Where(op.Equal(codes, 0.0), constant(zero.astype(np.float32)), codes + constant(first.astype(np.float32)))
     rows = op.Concat(table, _means([columns[k] for k in mixed], table, first[mixed]), axis=0) if mixed else table
-    found = table_ops.embed(rows, index)
+    found = table_ops.embed(rows, cast(index, np.int64))
     return op.Reshape(found, [-1, len(columns) * width], shape=(codes.shape[0], len(columns) * width))
 
 

@@ -1,7 +1,7 @@
 """Columns of numbers: the number, a flag for gaps, and pieces between quantiles."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from netc.table.reading import RawColumn, ReadingOptions, number_sql, quoted
 
 MOST_PIECES = 32
 LARGEST = 1e6  # beyond this many spreads a number is no longer distinguished; the limit of the curve is 3
-MOST_MOVED = 1e-6  # of the spread: if rounding to float32 moves a number further, the column is read as float64
+MOST_MOVED = 1e-5  # if rounding to float32 moves a number further on the curve, the column is read as float64
 FLOAT32 = np.finfo(np.float32)
 
 
@@ -62,16 +62,11 @@ class Number(ColumnType):
         values, counts = (values[finite], counts[finite]) if finite.any() else (np.zeros(1), np.ones(1, np.int64))
         low, middle, high = (float(v) for v in quantiles(values, counts, np.array([0.25, 0.5, 0.75])))
         spread = _difference(low, high) or _difference(float(values[0]), float(values[-1])) / 2 or 1.0
-        made = cls(name, middle, spread, gaps, (), (), float(values[0]), float(values[-1]), _needs_double(values, spread))
         parts = np.linspace(0, 1, MOST_PIECES + 1)
         ends = (quantiles(values, counts, parts), quantiles(values, np.ones_like(counts), parts))
-        knots, distinct = (tuple(float(str(v)) for v in made._curve(v)) for v in ends)
-        return replace(made, knots=knots, distinct=distinct)
-
-    def _curve(self, x: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            z = np.clip((x - self.middle) / self.spread, -LARGEST, LARGEST)
-        return (z / np.sqrt(1 + (z / 3) ** 2)).astype(np.float32)
+        knots, distinct = (tuple(float(str(np.float32(v))) for v in _curve(e, middle, spread)) for e in ends)
+        double = _needs_double(values, middle, spread)
+        return cls(name, middle, spread, gaps, knots, distinct, float(values[0]), float(values[-1]), double)
 
     @classmethod
     def preprocess(cls, columns: Sequence["Number"], inputs: Sequence[Value]) -> Value:
@@ -127,10 +122,18 @@ def _difference(low: float, high: float) -> float:
     return min(high - low, float(np.finfo(np.float64).max) / 2)
 
 
-def _needs_double(values: np.ndarray, spread: float) -> bool:
-    """Whether float32 would merge whole numbers, move values visibly, or lack the range."""
+def _curve(x: np.ndarray, middle: float, spread: float) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        z = np.clip((x - middle) / spread, -LARGEST, LARGEST)
+    found: np.ndarray = z / np.sqrt(1 + (z / 3) ** 2)
+    return found
+
+
+def _needs_double(values: np.ndarray, middle: float, spread: float) -> bool:
+    """Whether float32 would merge whole numbers, move others visibly, or lack the range."""
     if max(abs(values[0]), abs(values[-1]), spread) > FLOAT32.max / 4 or spread < FLOAT32.tiny:
         return True
     rounded = values.astype(np.float32).astype(np.float64)
-    moved = rounded != values
-    return bool((moved & (values == np.rint(values))).any() or np.abs(rounded - values).max() > MOST_MOVED * spread)
+    if ((rounded != values) & (values == np.rint(values))).any():
+        return True
+    return bool(np.abs(_curve(rounded, middle, spread) - _curve(values, middle, spread)).max() > MOST_MOVED)

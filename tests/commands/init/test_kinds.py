@@ -10,9 +10,24 @@ from netc.commands.init import KINDS, Wanted
 from tests.commands.init.test_starters import folder_of_images
 from tests.small_nets import write_arrays
 
+
+def list_of(photos: Path) -> Path:
+    """A table of images and their classes."""
+    lines = ["path,kind", *(f"{path.relative_to(photos)},{path.parent.name}" for path in sorted(photos.glob("*/*.png")))]
+    (photos / "list.csv").write_text("\n".join(lines))
+    return photos / "list.csv"
+
+
+def text_in(path: Path) -> Path:
+    path.write_text("to be or not to be\n" * 99)
+    return path
+
+
 ROWS: dict[str, Callable[[Path], Path]] = {
+    "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
     "images": lambda folder: folder_of_images(folder / "photos"),
-    "described": write_arrays,
+    "arrays": write_arrays,
+    "described": lambda folder: text_in(folder / "a.txt"),
 }
 
 

@@ -62,7 +62,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
 def test_sources_that_no_net_can_be_made_for(tmp_path: Path) -> None:
     np.savez(tmp_path / "real.npz", data=np.zeros((4, 3), np.float32), label=np.zeros(4, np.float32))
     result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "real.npz")
-    assert result.exit_code == 2 and "the labels are not classes" in result.stderr
+    assert result.exit_code == 2 and "All labels in array 'label' are 0.0. A net needs labels that differ" in result.stderr
     result = netc("init", tmp_path / "net.yaml", "--data", "mnst")
     assert result.exit_code == 2 and "Did you mean 'mnist'" in result.stderr or "mnist" in result.stderr
     result = netc("init", tmp_path / "no" / "net.yaml")

@@ -1,0 +1,101 @@
+"""Images and labels from a table: one column of a text file has the paths of the images, another one their labels."""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.columns import column_place
+from netc.data.decoding import in_memory, skips
+from netc.data.image_column import image_path, is_image
+from netc.data.order import held_out
+from netc.data.sheet import Sheet, read_sheet
+from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.sources.csv import label_top, targets
+from netc.data.sources.image_folder import MEMORY, Images, shape_of
+from netc.errors import DataError, Diagnostic
+from netc.registry import source
+
+
+@source("images in a table", noun="images", channels="RGB")
+def image_table(request: Request) -> Table:
+    """Images, and the class or the number in `label_column` of a Data layer with `image_column`; other columns are ignored.
+
+    Images are resized to resize_height x resize_width; without these, all must be of the same size.
+    """
+    param, sheet = request.layer.data_param, read_sheet(request.path, is_header=_is_header)
+    column = column_place(sheet, param.image_column, "image_column")
+    label = _label(sheet, column, request)
+    paths, errors = _paths(sheet, column, _folder(request), skips(request))
+    tops, labels = list[TopSpec](), list[np.ndarray]()
+    classes: tuple[str, ...] = ()
+    if label is not None:
+        found, classes, wrong = targets(sheet, label, request)
+        errors += wrong
+        tops, labels = [label_top(found, held_out(len(found), param.test_fraction, "TRAIN"))], [found]
+    if errors:
+        raise DataError(*sorted(errors, key=lambda d: d.position))
+    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
+    images = Images(paths, shape_of(request.layer.transform_param, paths, skips(request), known))
+
+    def load() -> tuple[Column, ...]:
+        small = len(paths) * prod(images.shape) <= MEMORY
+        return (in_memory(images, len(paths), skips(request)) if small else images), *labels
+
+    named = sheet.header[label] if label is not None else ""
+    described = Description(
+        sheet.path.name, (TopSpec("float32", images.shape), *tops), len(paths), classes, sha256=sheet.sha256, label=named
+    )
+    return Table(described, load, all_phases=True, notes=images.left_out.notes, place=partial(_place, sheet, column, label))
+
+
+def listed_images(layer: pb.LayerParameter, base: str | Path) -> tuple[Path, ...]:
+    """The images that a layer lists. DataError names the rows whose image is missing."""
+    request = Request(layer, "TRAIN", base=Path(base), source=layer.data_param.source)
+    sheet = read_sheet(request.path, is_header=_is_header)
+    paths, errors = _paths(sheet, column_place(sheet, layer.data_param.image_column, "image_column"), _folder(request), skip=False)
+    if errors:
+        raise DataError(*errors)
+    return paths
+
+
+def _is_header(first: Sequence[str]) -> bool:
+    return not any(map(is_image, first))
+
+
+def _place(sheet: Sheet, column: int, label: int | None, top: int, row: int) -> str:
+    return str(sheet.place(row, label if top and label is not None else column))
+
+
+def _folder(request: Request) -> Path:
+    """The folder that the paths start from."""
+    root = request.layer.data_param.root_folder
+    return request.base / Path(root).expanduser() if root else request.path.parent
+
+
+def _label(sheet: Sheet, column: int, request: Request) -> int | None:
+    """The position of the label; None if the layer has one top and names no label."""
+    stated, others = request.layer.data_param.label_column, [k for k in range(len(sheet.header)) if k != column]
+    if not stated and len(request.layer.top) == 1:
+        return None
+    if not stated and len(others) != 1:
+        names = ", ".join(sheet.header[k] for k in others)
+        text = f"Set `label_column` to one of them: {names}." if others else "netc needs a column of labels."
+        raise DataError(Diagnostic(sheet.head(), f"There are {len(others)} columns besides the images. {text}", field="label_column"))
+    label = column_place(sheet, stated) if stated else others[0]
+    if label == column:
+        text = f"Column {sheet.header[label]!r} has the images. Name another `label_column`."
+        raise DataError(Diagnostic(sheet.head(label), text, field="label_column"))
+    return label
+
+
+def _paths(sheet: Sheet, column: int, folder: Path, skip: bool) -> tuple[tuple[Path, ...], list[Diagnostic]]:
+    """The image of each row, and an error for all rows whose image is missing, unless these are skipped."""
+    cells = [row[column] for row in sheet.rows]
+    paths = tuple(image_path(folder, cell) for cell in cells)
+    wrong = [] if skip else [k for k, path in enumerate(paths) if not cells[k] or not os.path.isfile(path)]
+    return paths, sheet.errors(column, wrong, f"Expected the path of an image, from the folder {folder}.")

@@ -1,0 +1,1 @@
+"""Models that take raw columns: their inputs, rows from tables and from Python, classes by threshold, and files of predictions."""

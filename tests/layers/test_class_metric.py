@@ -1,0 +1,143 @@
+"""Metrics of classes and probabilities: scikit-learn's values, of one batch and of a full test set whatever its batches."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netc.errors import DataError, SpecError
+from tests.layers.nets import about, forward
+from tests.training.test_evaluate import scores
+
+M = pytest.importorskip("sklearn.metrics", reason="pip install scikit-learn")
+BATCHES = (300, 77, 10, 1)
+RANDOM = np.random.default_rng(0)
+ROWS = 300
+Found = Mapping[str, Any]
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    return shares.astype(np.float32)
+
+
+TWO, CLASSES = softmax(RANDOM.normal(size=(ROWS, 2)) * 2), np.sort(RANDOM.integers(0, 2, ROWS))
+ONE = np.round(TWO[:, 1], 2)  # with ties
+MANY, LABEL = softmax(RANDOM.normal(size=(ROWS, 5))), np.sort(RANDOM.integers(0, 3, ROWS))  # two classes without rows
+MANY[:, 4] = 0  # and one that is never predicted
+MARKS, LIKELY = RANDOM.integers(0, 2, (ROWS, 4)), np.round(RANDOM.random((ROWS, 4)), 2).astype(np.float32)
+MARKS[:, 2] = 0
+
+
+def both(folder: Path, layer: str, batch: int, prediction: np.ndarray, label: np.ndarray) -> Found:
+    """The tops of a metric over a test set, compared with those of one batch of all rows."""
+    name, _, fields = layer.partition(": ")
+    layer = f"{name}: {{bottom: [p, label], top: [a, b]{fields and ', ' + fields}}}"
+    if name in ("LogLoss", "BrierScore", "CalibrationError"):
+        layer = layer.replace("[a, b]", "a")
+    found = scores(folder, [layer], batch, p=prediction, label=label)
+    graph = forward(layer, "TEST", p=prediction, label=label)
+    assert graph["a"] == pytest.approx(found["a"], abs=1e-6)
+    if isinstance(found.get("b"), list):
+        kept = [k for k, v in enumerate(found["b"]) if v is not None]
+        np.testing.assert_allclose(graph["b"][kept], [found["b"][k] for k in kept], atol=1e-6)
+    return found
+
+
+def ece(p: np.ndarray, hit: np.ndarray, bins: int = 10) -> float:
+    """By scikit-learn's calibration_curve, weighted by the rows of each interval."""
+    from sklearn.calibration import calibration_curve
+
+    frequency, mean = calibration_curve(hit, p, n_bins=bins)
+    rows = np.bincount(np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], p), minlength=bins)
+    return float((np.abs(frequency - mean) * rows[rows > 0]).sum() / len(p))
+
+
+TOP = MANY[:, :4].max(1), MANY[:, :4].argmax(1) == LABEL
+CASES: list[tuple[str, np.ndarray, np.ndarray, Callable[[], float]]] = [
+    ("LogLoss", TWO, CLASSES, lambda: M.log_loss(CLASSES, TWO)),
+    ("LogLoss", ONE, CLASSES, lambda: M.log_loss(CLASSES, ONE)),
+    ("LogLoss", MANY, LABEL, lambda: -np.log(np.clip(MANY[np.arange(ROWS), LABEL].astype(float), 1.2e-7, 1)).mean()),
+    ("BrierScore", TWO, CLASSES, lambda: M.brier_score_loss(CLASSES, TWO[:, 1])),
+    ("BrierScore", ONE[:, None], CLASSES, lambda: M.brier_score_loss(CLASSES, ONE)),
+    ("BrierScore", MANY, LABEL, lambda: ((MANY - np.eye(5)[LABEL]) ** 2).sum(1).mean()),
+    ("CalibrationError: positive: 1", TWO, CLASSES, lambda: ece(TWO[:, 1], CLASSES)),
+    ("CalibrationError: positive: 1, bins: 7", ONE, CLASSES, lambda: ece(ONE, CLASSES, 7)),
+    ("CalibrationError", MANY, LABEL, lambda: ece(TOP[0], TOP[1])),
+    ("AveragePrecision", ONE, CLASSES, lambda: M.average_precision_score(CLASSES, ONE)),
+    ("AveragePrecision", TWO, CLASSES, lambda: M.average_precision_score(CLASSES, TWO[:, 1])),
+    ("AveragePrecision: positive: 2", MANY, LABEL, lambda: M.average_precision_score(LABEL == 2, MANY[:, 2])),
+    ("AveragePrecision", LIKELY, MARKS + [0, 0, 1, 0], lambda: M.average_precision_score(MARKS + [0, 0, 1, 0], LIKELY)),
+    ("AveragePrecision", LIKELY, MARKS,
+     lambda: sum(M.average_precision_score(MARKS[:, k], LIKELY[:, k]) for k in (0, 1, 3)) / 4),
+]  # fmt: skip
+
+
+@about("LogLoss", "BrierScore", "CalibrationError", "AveragePrecision")
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_probabilities(tmp_path: Path, case: int, batch: int) -> None:
+    layer, prediction, label, expected = CASES[case]
+    assert both(tmp_path, layer, batch, prediction, label)["a"] == pytest.approx(expected(), abs=1e-6)
+
+
+@about("F1", "Precision", "Recall")
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("layer, reference", [("F1", M.f1_score), ("Precision", M.precision_score), ("Recall", M.recall_score)])
+def test_classes(tmp_path: Path, layer: str, reference: Callable[..., Any], batch: int) -> None:
+    predicted = MANY.argmax(1)
+    found = both(tmp_path, layer, batch, MANY, LABEL)
+    assert found["a"] == pytest.approx(reference(LABEL, predicted, average="macro", zero_division=0), abs=1e-6)
+    each = reference(LABEL, predicted, average=None, zero_division=0, labels=range(5))
+    asked = {"F1": np.ones(4), "Precision": np.ones(4), "Recall": np.bincount(LABEL, minlength=4)}[layer]
+    assert [v or 0 for v in found["b"]] == pytest.approx(each, abs=1e-6)
+    assert [v is None for v in found["b"]] == [*(asked == 0), True]
+    found = both(tmp_path, f"{layer}: average: MICRO", batch, MANY, LABEL)
+    assert found["a"] == pytest.approx(reference(LABEL, predicted, average="micro"), abs=1e-6)
+    assert both(tmp_path, f"{layer}: positive: 1", batch, TWO, CLASSES)["a"] == pytest.approx(reference(CLASSES, TWO.argmax(1)), abs=1e-6)
+    found = both(tmp_path, f"{layer}: positive: 1, threshold: 0.3", batch, ONE, CLASSES)
+    assert found["a"] == pytest.approx(reference(CLASSES, np.float32(0.3) <= ONE), abs=1e-6)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("layer, reference", [("F1", M.f1_score), ("Precision", M.precision_score), ("Recall", M.recall_score)])
+@pytest.mark.parametrize("average", ["MACRO", "MICRO"])
+def test_several_labels(tmp_path: Path, layer: str, reference: Callable[..., Any], average: str, batch: int) -> None:
+    likely = LIKELY.copy()
+    likely[:, 2] = 0  # a label that neither occurs nor is predicted
+    found = both(tmp_path, f"{layer}: average: {average}", batch, likely, MARKS)
+    assert found["a"] == pytest.approx(reference(MARKS, likely >= 0.5, average=average.lower(), zero_division=0), abs=1e-6)
+
+
+@about("MultiLabelAccuracy")
+@pytest.mark.parametrize("batch", BATCHES)
+def test_rows_and_labels_that_are_right(tmp_path: Path, batch: int) -> None:
+    found = both(tmp_path, "MultiLabelAccuracy: threshold: 0.4", batch, LIKELY, MARKS)
+    predicted = (np.float32(0.4) <= LIKELY).astype(int)
+    assert found["a"] == pytest.approx(M.accuracy_score(MARKS, predicted), abs=1e-6)
+    assert found["b"] == pytest.approx(1 - M.hamming_loss(MARKS, predicted), abs=1e-6)
+
+
+def test_a_class_with_no_hits_has_no_average_precision(tmp_path: Path) -> None:
+    assert both(tmp_path, "AveragePrecision", 77, LIKELY, MARKS)["b"][2] is None
+    assert both(tmp_path, "AveragePrecision", 77, ONE, 0 * CLASSES)["a"] == 0
+
+
+def test_scores_in_place_of_probabilities(tmp_path: Path) -> None:
+    for layer in ("LogLoss", "BrierScore", "CalibrationError"):
+        with pytest.raises(DataError, match=r"'p' .* contains .* \(probabilities: read the second top of the loss, or a Softmax"):
+            scores(tmp_path, [f"{layer}: {{bottom: [p, label], top: a}}"], 10, p=3 * TWO, label=CLASSES)
+
+
+@pytest.mark.parametrize("layer, sentence", [
+    ("F1: {bottom: [p, label], positive: 3}", "`positive` 3 of 3 classes."), ("LogLoss: {bottom: [p, p]}", "p is 4x3. Expected one label"),
+    ("AveragePrecision: {bottom: [p, label], positive: 3}", "`positive` 3 of 3 classes."),
+    ("CalibrationError: {bottom: [p, label], positive: 3}", "`positive` 3 of 3 classes."),
+    ("CalibrationError: {bottom: [p, label], bins: 0}", "`bins` is 0. Expected 1 or more."),
+    ("MultiLabelAccuracy: {bottom: [p, label]}", "p 4x3 and label 4 must have the same number of labels."),
+])  # fmt: skip
+def test_what_does_not_fit(layer: str, sentence: str) -> None:
+    with pytest.raises(SpecError, match=sentence):
+        forward(layer, "TEST", p=np.zeros((4, 3)), label=np.zeros(4))
