@@ -23,7 +23,8 @@ SLOW = (
     "compiler/test_cache", "data/named/test_named",
     "data/named/test_sequences", "data/sources/test_database_fuzz", "data/sources/test_leveldb", "data/sources/test_trees",
     "layers/test_boltzmann", "layers/test_recorded", "predict/explain", "predict/raw", "predict/test_generate", "predict/test_model",
-    "report/test_board", "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table", "spec/test_hostile_texts",
+    "report/test_board", "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table",
+    "spec/test_hostile_texts",
     "spec/test_schema", "training/test_carry", "training/test_interruptions", "training/test_input_files", "training/test_kill",
     "training/test_pretraining", "training/test_resume", "training/test_watch", "zoo/test_release",
 )  # fmt: skip
