@@ -145,7 +145,7 @@ def below_wrappers(folder: Folder, train: Folder | None = None) -> Folder:
     """
     while not folder.own and len(folder.classes) == 1:
         (only,) = folder.classes.values()
-        if train and only.path.name in train.classes or not (only.classes or train):
+        if (train and only.path.name in train.classes) or not (only.classes or part_of(only.path.name)):
             break
         folder = only
     return folder

@@ -109,7 +109,8 @@ class Tables:
         key, learned = self._learned.get(stated, (b"", None))
         layer = known.stated_in(layer)
         if layer.type == "Table":
-            return self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
+            found = self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
+            return replace(found, description=known.spread_of(found.description))
         found = self.made(layer, phase, key if learned == known else _key(layer))
         if known.anew and found.description.classes != known.classes:
             layer = known.stated_in(layer, found.description.classes)
@@ -226,6 +227,8 @@ def _check_fields(layer: pb.LayerParameter) -> None:
     for field in ("one_hot", "one_channel"):
         if getattr(param, field) and not param.arrays:
             raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
+    if param.part_column and not param.image_column:
+        raise DataError("`part_column` is for tables of images. `image_column` is missing.", field="part_column")
     if param.columns and param.image_column:
         raise DataError("`columns` is for tables of numbers. With `image_column` the net reads images only.", field="columns")
 

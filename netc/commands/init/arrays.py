@@ -43,9 +43,9 @@ def starter(wanted: Wanted) -> Starter:
     parts = _parts(rows, label, there)
     for phase in ("TRAIN", *parts):
         data.open(layer, phase, 0, wanted.base)  # checks the labels
-    tested = parts.get("TEST") or parts.get("VALIDATION")
+    counts = {phase: there[names[0]][0][0] for phase, names in parts.items()}
     about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, described.rows or 0, fields=tuple(fields))
-    about = about.with_parts(there[tested[0]][0][0]) if tested else about.held_out(HELD_OUT)
+    about = about.with_parts(counts) if counts else about.held_out(HELD_OUT)
     read = [rows, label, *(name for part in parts.values() for name in part)]
     return _written(wanted, layer, described, about, _notes(there, read, described))
 
@@ -68,7 +68,7 @@ def _written(wanted: Wanted, layer: pb.LayerParameter, described: data.Descripti
     size = int(np.prod(first.sizes))
     if not first.mean:  # only the columns of a table have a mean and a deviation each
         mean, scale = pixel_spread(layer, wanted.base)
-        about = about.with_parts(about.tested, (f"mean_value: {mean:g}", f"scale: {scale:g}"))
+        about = about.with_fields(f"mean_value: {mean:g}", f"scale: {scale:g}")
     text = nets.table(about, classes, bool(first.mean)) if classes else nets.regression(about, bool(first.mean), targets)
     return Starter(text, f"{about.rows:,} rows of {size} numbers {what}", tuple(notes))
 

@@ -12,7 +12,7 @@ from netc.commands.init.starter import HELD_OUT, Starter, Wanted
 from netc.data.class_folders import counted, in_words
 from netc.data.image_column import ImageColumn, find_image_column
 from netc.data.sources.image_folder import common_size_of
-from netc.data.sources.image_table import listed_images
+from netc.data.sources.image_table import listed_images, names_parts, read_listing
 from netc.errors import DataError, SpecError, near
 
 LABELS = ("label", "labels", "class", "class_name", "category", "target", "y")  # names of columns that are labels
@@ -37,11 +37,18 @@ def starter(wanted: Wanted) -> Starter:
     if found.folder != wanted.path.parent:
         param.root_folder = wanted.from_base(found.folder)
         fields.append(f"root_folder: {nets.scalar(param.root_folder)}")
+    part = _part_column(wanted, found, label)
+    if part:
+        param.part_column = part
+        fields.append(f"part_column: {nets.scalar(part)}")
     size = common_size_of(listed_images(layer, wanted.base))
     side = small_side(layer, size)
     described = data.describe(layer, "TRAIN", wanted.base)
-    about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, described.rows or 0, fields=tuple(fields)).held_out(HELD_OUT)
-    notes = _ignored(found, label)
+    about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, described.rows or 0, fields=tuple(fields))
+    phases = ["TEST", *(["VALIDATION"] if described.has_validation else [])] if part else []
+    counts = {phase: data.describe(layer, phase, wanted.base).rows or 0 for phase in phases}
+    about = about.with_parts(counts) if counts else about.held_out(HELD_OUT)
+    notes = _ignored(found, label, part)
     if described.tops[1].dtype == "int64":
         notes += _classes(wanted, layer, described, label)
     shape, count = described.tops[0].sizes, len(described.classes)
@@ -67,9 +74,16 @@ def _label(wanted: Wanted, found: ImageColumn) -> str:
     return found.others[0] if len(found.others) == 1 else likely[0]
 
 
-def _ignored(found: ImageColumn, label: str) -> list[str]:
+def _part_column(wanted: Wanted, found: ImageColumn, label: str) -> str:
+    """The column that names the part of each row; empty if there is none."""
+    sheet = read_listing(wanted.path)
+    others = [name for name in found.others if name != label and sheet.header.count(name) == 1]
+    return next((name for name in others if names_parts([row[sheet.header.index(name)] for row in sheet.rows])), "")
+
+
+def _ignored(found: ImageColumn, label: str, part: str) -> list[str]:
     """A note on the columns that the net does not read."""
-    others = [name for name in found.others if name != label]
+    others = [name for name in found.others if name not in (label, part)]
     some = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
     return [f"The net predicts {label!r} from the images alone. Not read: {counted(others, 'column')} ({some})."] if others else []
 

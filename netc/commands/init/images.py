@@ -79,12 +79,12 @@ def _other_parts(split: Parts | None) -> list[Folder]:
 
 def _tested(about: nets.About, wanted: Wanted, split: Parts | None) -> nets.About:
     """The net with its test and validation images: in folders of their own, or held out."""
-    others = {"validation_source": split.validation, "test_source": split.test} if split else {}
-    if split and split.validation and not split.test:
-        others = {"test_source": split.validation}
-    fields = tuple(f"{name}: {nets.scalar(wanted.from_base(part.path))}" for name, part in others.items() if part)
-    tested = others.get("test_source")
-    return about.with_parts(sum(len(images.samples) for images in tested.classes.values()), fields) if tested else about.held_out(HELD_OUT)
+    parts = {phase: part for phase, part in (("VALIDATION", split.validation), ("TEST", split.test)) if part} if split else {}
+    if not parts:
+        return about.held_out(HELD_OUT)
+    names = {"VALIDATION": "validation_source" if "TEST" in parts else "test_source", "TEST": "test_source"}
+    about = about.with_parts({phase: sum(len(images.samples) for images in part.classes.values()) for phase, part in parts.items()})
+    return about.with_fields(*(f"{names[phase]}: {nets.scalar(wanted.from_base(part.path))}" for phase, part in parts.items()))
 
 
 def _notes(path: Path, root: Folder, split: Parts | None) -> list[str]:

@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from shlex import quote
+
+from netc.errors import DataError
 
 STEPS = 800  # iterations to train on a small data set, within the limits of epochs below
 LEAST_EPOCHS, MOST_EPOCHS = 10, 60
@@ -48,7 +51,7 @@ CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "~", ".nan", ".i
 
 @dataclass(frozen=True)
 class About:
-    """What every starter net needs: its name, its file, its data source, and its numbers of training and of test rows.
+    """What every starter net needs: its name, its file, its data source, and its numbers of training, test and validation rows.
 
     `fields` are further fields of the data layer, as YAML.
     """
@@ -58,21 +61,29 @@ class About:
     source: str
     trained: int
     tested: int = 0
+    validated: int = 0
     fields: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """The number of all rows."""
-        return self.trained + self.tested
+        return self.trained + self.tested + self.validated
 
     def held_out(self, fraction: float) -> "About":
-        """A copy that holds out a fraction of the rows for testing."""
+        """A copy that holds out a fraction of the rows for testing. DataError if there are too few rows."""
         tested = round(self.trained * fraction)
-        return replace(self, trained=self.trained - tested, tested=tested, fields=(*self.fields, f"test_fraction: {fraction:g}"))
+        if not 0 < tested < self.trained:
+            raise DataError(f"{self.source}: It has {self.trained} rows. Expected at least 3, to hold out some of them for testing.")
+        return replace(self, trained=self.trained - tested, tested=tested).with_fields(f"test_fraction: {fraction:g}")
 
-    def with_parts(self, tested: int, fields: tuple[str, ...] = ()) -> "About":
-        """A copy whose test rows are in a part of their own, which `fields` name."""
-        return replace(self, tested=tested, fields=(*self.fields, *fields))
+    def with_parts(self, counts: Mapping[str, int]) -> "About":
+        """A copy whose rows for TEST and VALIDATION are in parts of their own. VALIDATION stands in for TEST if there is no other."""
+        tested, validated = counts.get("TEST", 0), counts.get("VALIDATION", 0)
+        return replace(self, tested=tested or validated, validated=validated if tested else 0)
+
+    def with_fields(self, *fields: str) -> "About":
+        """A copy with further fields of the data layer."""
+        return replace(self, fields=(*self.fields, *fields))
 
     def head(self, what: str) -> list[str]:
         """The first lines of the file."""
@@ -115,7 +126,8 @@ def images(about: About, classes: int, picture: Picture) -> str:
         more += [f"resize_height: {side * 9 // 8}", f"resize_width: {side * 9 // 8}", f"crop_size: {side}"]
     if picture.mirror:
         more.append("mirror: true")
-    poolings = max(2, min(4, ((side or min(picture.shape[1:])) // LEAST_SIDE).bit_length() - 1))
+    shorter = side or min(picture.shape[1:])
+    poolings = min(max(2, min(4, (shorter // LEAST_SIDE).bit_length() - 1)), (shorter - 1).bit_length())
     purpose = f"for images of {classes} classes" if classes else "that predicts a number from images"
     lines = [*about.head(f"a small convolutional net {purpose}")]
     lines.append(about.data(batch, *more, f"mean_value: {picture.mean:g}", f"scale: {picture.scale:g}"))

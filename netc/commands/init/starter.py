@@ -15,12 +15,20 @@ class Wanted:
     """A request for a starter net.
 
     `data` is the data as the user names it: a path, an address or the name of a data set. `target` is the net file to write. `labels`
-    are the columns or arrays to predict; netc chooses if there are none.
+    are the columns or arrays to predict; netc chooses if there are none. `test` and `validation` are paths with rows for these purposes.
     """
 
     data: str
     target: Path
     labels: tuple[str, ...] = ()
+    test: Path | None = None
+    validation: Path | None = None
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The fields of the data layer that name its validation and test rows."""
+        given = {"validation_source": self.validation, "test_source": self.test}
+        return {field: self.from_base(path) for field, path in given.items() if path}
 
     @property
     def path(self) -> Path:

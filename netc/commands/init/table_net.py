@@ -1,7 +1,7 @@
 """The net that `netc init` writes for a table: TabM, an ensemble of members that share their layers (Gorishniy et al. 2025)."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from netc.commands.init.nets import About, scalar
 from netc.table.rules import Choice
@@ -34,17 +34,26 @@ solver:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as a net reads it: its source, its rows with a label, what to predict, and how each column is read."""
+    """A table as a net reads it: its source, its rows with a label, what to predict, and how each column is read.
+
+    `parts` has the fields `validation_source` and `test_source`, if there are rows for them.
+    """
 
     source: str
     rows: int
     goal: Target
     choices: tuple[Choice, ...]
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """The fractions of the rows to hold out, for the purposes without rows of their own."""
+        return {name: share for name, share in (("test", TESTED), ("validation", VALIDATED)) if f"{name}_source" not in self.parts}
 
     @property
     def trained(self) -> int:
         """Number of training rows."""
-        return self.rows - round(self.rows * TESTED) - round(self.rows * VALIDATED)
+        return self.rows - sum(round(self.rows * share) for share in self.fractions.values())
 
     @property
     def batch(self) -> int:
@@ -74,6 +83,7 @@ def _source(table: Table) -> Iterator[str]:
     goal = table.goal
     yield "  - Table:"
     yield f"      source: {scalar(table.source)}"
+    yield from (f"      {name}: {scalar(path)}" for name, path in table.parts.items())
     label = scalar(goal.names[0]) if len(goal.names) == 1 else f"[{', '.join(map(scalar, goal.names))}]"
     yield f"      label: {label}  # {goal.what}"
     yield f"      task: {goal.task}"
@@ -88,7 +98,8 @@ def _source(table: Table) -> Iterator[str]:
     if missing:
         yield f"      format: {{missing: [{', '.join(map(scalar, missing))}]}}"
     stratify = ", stratify: true" if goal.is_class else ""
-    yield f"      split: {{test: {TESTED}, validation: {VALIDATED}{stratify}}}"
+    if table.fractions:
+        yield f"      split: {{{', '.join(f'{name}: {share}' for name, share in table.fractions.items())}{stratify}}}"
     yield f"      batch_size: {table.batch}"
     yield f"      test_batch_size: {min(TEST_BATCH, max(1, round(table.rows * TESTED)))}"
 
@@ -140,7 +151,11 @@ def _ends(goal: Target) -> tuple[str, ...]:
     """The loss and the metrics for what the net predicts."""
     classes, seen = "MemberLoss: {top: [loss, prob]}", "bottom: [prob, label]"
     if goal.task == "LABELS":
-        return (classes, f"MultiLabelAccuracy: {{{seen}, top: [exact, hamming]}}", f"F1: {{{seen}, average: MICRO}}")
+        return (
+            "MemberLoss: {loss: SIGMOID, top: [loss, prob]}",
+            f"MultiLabelAccuracy: {{{seen}, top: [exact, hamming]}}",
+            f"F1: {{{seen}, average: MICRO}}",
+        )
     if goal.is_class:
         return (classes, f"Accuracy: {{{seen}}}", f"{'AUC' if goal.classes == 2 else 'F1'}: {{{seen}}}")
     loss = f"MemberLoss: {{{f'loss: {goal.loss}, ' if goal.loss else ''}top: [loss, prediction]}}"

@@ -139,7 +139,12 @@ class _Arrays:
     def rows(self, phase: str) -> np.ndarray:
         rows, param = self.array(0, phase), self.request.layer.data_param
         rows = channels_first(rows) if param.channels_last else rows[:, None] if param.one_channel else rows
-        return rows if rows.dtype == np.uint8 else rows.astype(np.float32)
+        if rows.dtype == np.uint8:
+            return rows
+        with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, which is checked
+            floats: np.ndarray = rows.astype(np.float32)
+        _check_finite(floats, self.place(0, phase))
+        return floats
 
     # Labels
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.class_folders import PARTS, part_of
 from netc.data.columns import column_place
 from netc.data.decoding import in_memory, skips
 from netc.data.image_column import image_path, is_image
@@ -27,16 +28,19 @@ def image_table(request: Request) -> Table:
 
     Images are resized to resize_height x resize_width; without these, all must be of the same size.
     """
-    param, sheet = request.layer.data_param, read_sheet(request.path, is_header=_is_header)
+    param, sheet = request.layer.data_param, read_listing(request.path)
     column = column_place(sheet, param.image_column, "image_column")
     label = _label(sheet, column, request)
     paths, errors = _paths(sheet, column, _folder(request), skips(request))
+    parts, unknown = _parts(sheet, request)
+    errors += unknown
     tops, labels = list[TopSpec](), list[np.ndarray]()
     classes: tuple[str, ...] = ()
     if label is not None:
         found, classes, wrong = targets(sheet, label, request)
         errors += wrong
-        tops, labels = [label_top(found, held_out(len(found), param.test_fraction, "TRAIN"))], [found]
+        trained = parts["TRAIN"] if parts else held_out(len(found), param.test_fraction, "TRAIN")
+        tops, labels = [label_top(found, trained)], [found]
     if errors:
         raise DataError(*sorted(errors, key=lambda d: d.position))
     known = int(request.learned.tops[0].shape[0]) if request.learned else 0
@@ -47,24 +51,57 @@ def image_table(request: Request) -> Table:
         return (in_memory(images, len(paths), skips(request)) if small else images), *labels
 
     named = sheet.header[label] if label is not None else ""
+    validated = bool(parts) and parts["VALIDATION"] is not parts["TEST"]
     described = Description(
-        sheet.path.name, (TopSpec("float32", images.shape), *tops), len(paths), classes, sha256=sheet.sha256, label=named
-    )
-    return Table(described, load, all_phases=True, notes=images.left_out.notes, place=partial(_place, sheet, column, label))
+        sheet.path.name, (TopSpec("float32", images.shape), *tops), len(paths), classes, sha256=sheet.sha256, label=named,
+        has_validation=validated,
+    )  # fmt: skip
+    return Table(
+        described, load, has_test_rows=bool(parts), all_phases=True, parts=parts, notes=images.left_out.notes,
+        place=partial(_place, sheet, column, label),
+    )  # fmt: skip
+
+
+def read_listing(path: Path) -> Sheet:
+    """The cells of a table that lists images. The first line is a header unless a cell in it is an image."""
+    return read_sheet(path, is_header=lambda first: not any(map(is_image, first)))
 
 
 def listed_images(layer: pb.LayerParameter, base: str | Path) -> tuple[Path, ...]:
     """The images that a layer lists. DataError names the rows whose image is missing."""
     request = Request(layer, "TRAIN", base=Path(base), source=layer.data_param.source)
-    sheet = read_sheet(request.path, is_header=_is_header)
+    sheet = read_listing(request.path)
     paths, errors = _paths(sheet, column_place(sheet, layer.data_param.image_column, "image_column"), _folder(request), skip=False)
     if errors:
         raise DataError(*errors)
     return paths
 
 
-def _is_header(first: Sequence[str]) -> bool:
-    return not any(map(is_image, first))
+def names_parts(cells: Sequence[str]) -> bool:
+    """Whether each cell names a part: train, validation or test. Some rows are for training and some are not."""
+    found = {part_of(cell) for cell in set(cells)}
+    return None not in found and "TRAIN" in found and len(found) > 1
+
+
+def _parts(sheet: Sheet, request: Request) -> tuple[dict[str, np.ndarray], list[Diagnostic]]:
+    """The rows of each phase, by the column that names them, and an error for cells that name no part.
+
+    VALIDATION and TEST stand in for each other. Another file than that of the training rows has one part.
+    """
+    stated = request.layer.data_param.part_column
+    if not stated or request.learned:
+        return {}, []
+    column = column_place(sheet, stated, "part_column")
+    named = [part_of(row[column]) for row in sheet.rows]
+    errors = sheet.errors(column, [k for k, part in enumerate(named) if part is None], "Expected train, validation or test.")
+    rows = {phase: np.array([k for k, part in enumerate(named) if part == phase], np.int64) for phase in PARTS}
+    if not errors and not (len(rows["TRAIN"]) and len(rows["TRAIN"]) < len(named)):
+        text = f"Column {sheet.header[column]!r} names {len(rows['TRAIN']):,} of {len(named):,} rows for training. Expected some, not all."
+        errors.append(Diagnostic(sheet.head(column), text))
+    for phase, other in (("TEST", "VALIDATION"), ("VALIDATION", "TEST")):
+        if not len(rows[phase]):
+            rows[phase] = rows[other]
+    return rows, errors
 
 
 def _place(sheet: Sheet, column: int, label: int | None, top: int, row: int) -> str:

@@ -7,6 +7,7 @@ from netc.table.reading.columnar import read_parquet
 from netc.table.reading.delimited import read_delimited
 from netc.table.reading.options import FOUND_OUT, ReadingOptions
 from netc.table.reading.raw import RawTable
+from netc.table.reading.text_folder import read_texts
 
 HERE = Path()
 PARQUET = b"PAR1"
@@ -15,6 +16,8 @@ PARQUET = b"PAR1"
 def open_table(source: str, base: Path = HERE, options: ReadingOptions = FOUND_OUT) -> RawTable:
     """Open the table at `source`, a path that may be relative to `base`. DataError lists everything that is wrong."""
     path = base / source
+    if path.is_dir():
+        return read_texts(path, source, options)
     try:
         with path.open("rb") as file:
             start = file.read(4)

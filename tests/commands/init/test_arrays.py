@@ -96,7 +96,17 @@ def test_the_user_names_the_labels(here: Path) -> None:
     assert "netc: Rows: x (120x5 float64). Labels: kind (120 int64).\nnetc: Not read: age (120 float64)." in result.stderr
 
 
+@pytest.mark.parametrize("side", range(1, 10))
+def test_small_images(here: Path, side: int) -> None:
+    """The net has as many poolings as the images allow."""
+    np.savez("a.npz", x=rows(1, side, side + 5), y=LABEL)
+    assert netc("init", "a.npz").exit_code == 0
+    result = netc("check", "a.yaml")
+    assert result.exit_code == 0, result.output
+
+
 REFUSED: dict[str, dict[str, Any]] = {
+    "a.npz: It has 2 rows. Expected at least 3, to hold out some of them for testing.": {"x": np.zeros((2, 3)), "y": [0, 1]},
     "the channel axis of its rows (9x8x7) is ambiguous": {"x": np.zeros((4, 9, 8, 7)), "y": [0, 1, 0, 1]},
     "Array 'x' has one number per row. Save it as a column: x[:, None].": {"x": np.arange(4), "y": [0, 1, 0, 1]},
     "Array 'x' has rows of 2x2x2x2. Expected at most 3 axes": {"x": np.zeros((4, 2, 2, 2, 2)), "y": [0, 1, 0, 1]},

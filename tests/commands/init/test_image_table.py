@@ -77,6 +77,17 @@ def test_the_name_of_a_column_may_say_that_it_is_the_label(here: Path) -> None:
     assert "predicts 'Label' from the images alone. Not read: 2 columns (a, b)." in result.stderr and result.exit_code == 0
 
 
+def test_a_column_may_name_the_parts(here: Path) -> None:
+    rows = [f"img/{k}.png,{'dark' if k < 20 else 'bright'},{'test' if k % 4 == 1 else 'val' if k % 4 == 2 else 'train'}" for k in range(40)]
+    Path("photos/list.csv").write_text("\n".join(["path,kind,split", *rows]))
+    result = netc("init", "photos/list.csv", "--label", "kind")
+    assert result.exit_code == 0 and not result.stderr and "for 40 images of 2 classes" in result.stdout, result.output
+    assert "part_column: split" in Path("list.yaml").read_text() and "test_batch_size: 10" in Path("list.yaml").read_text()
+    described = some(api.load("list.yaml").train_net.layers[0].source)
+    assert described.rows == 20 and described.has_validation and described.set_apart
+    assert "accuracy" in trained("list.yaml", "--set", "solver.max_epoch=2")
+
+
 def test_rare_classes_are_named(here: Path) -> None:
     listed("photos/list.csv", "path,kind", "img/{k}.png,{kind}", range(21))
     assert "netc: Less than 3 images: class 'bright'." in netc("init", "photos/list.csv").stderr

@@ -9,6 +9,7 @@ from netc import registry
 from netc.commands.init import KINDS, Wanted
 from tests.commands.init.test_starters import folder_of_images
 from tests.small_nets import write_arrays
+from tests.table.tables import customers, write_table
 
 
 def list_of(photos: Path) -> Path:
@@ -18,6 +19,13 @@ def list_of(photos: Path) -> Path:
     return photos / "list.csv"
 
 
+def folder_of_texts(folder: Path) -> Path:
+    for kind in "ab":
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / "1.txt").write_text("a text")
+    return folder
+
+
 def text_in(path: Path) -> Path:
     path.write_text("to be or not to be\n" * 99)
     return path
@@ -25,7 +33,9 @@ def text_in(path: Path) -> Path:
 
 ROWS: dict[str, Callable[[Path], Path]] = {
     "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
+    "texts": lambda folder: folder_of_texts(folder / "texts"),
     "images": lambda folder: folder_of_images(folder / "photos"),
+    "table": lambda folder: write_table(folder / "table.csv", customers()),
     "arrays": write_arrays,
     "described": lambda folder: text_in(folder / "a.txt"),
 }

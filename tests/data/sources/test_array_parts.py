@@ -123,6 +123,10 @@ ERRORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "Array 'x': Row 2 contains a gap (NaN) or an infinite value. Fill or remove these rows. 6 of 8 rows are wrong: 2, 3, 4, 5, 6, ....": (
         *({"x": gaps(), "y": [0, 1] * 4}, {}),
     ),
+    "Array 'x': Row 3 contains a gap (NaN) or an infinite value.": (
+        {"x": np.full((8, 2, 3), [[[1]]] * 3 + [[[1e300]]] + [[[1]]] * 4), "y": [0, 1] * 4},
+        {},
+    ),
     "Array 'y': Row 1 contains a gap (NaN) or an infinite value. Fill or remove these rows.": ({"x": X, "y": [0, np.nan] + [1.5] * 6}, {}),
     "Array 'y': Row 1, [1, 1], is not one-hot, with a 1 and zeros elsewhere. 4 of 8": (
         {"x": X, "y": [[0, 1], [1, 1]] * 4},

@@ -79,6 +79,33 @@ def test_images_that_are_missing_are_listed_at_once(photos: Path) -> None:
     assert opened.rows == 8 and not opened.batch(0)[0].any() and opened.skipped()[0].endswith("No such file or directory")
 
 
+@pytest.mark.parametrize("words, rows", [(("train", "Test", "val", "train"), (2, 1, 1)), (("train", "train", "valid", "train"), (3, 1, 1))])
+def test_a_column_that_names_the_parts(photos: Path, words: tuple[str, ...], rows: tuple[int, ...]) -> None:
+    names, sizes = ("a/0.png", "a/1.png", "b/2.png", "b/3.png"), (1.5, 2.5, 3.5, 4.5)
+    lines = [",".join(map(str, row)) for row in zip(names, sizes, words, strict=True)]
+    (photos / "in" / "list.csv").write_text("\n".join(["path,size,part", *lines]))
+    layer = data_layer("in/list.csv", 99, image_column="path", label_column="size", part_column="part")
+    opened = [data.open(layer, phase, 0, photos) for phase in ("TRAIN", "VALIDATION", "TEST")]
+    assert tuple(source.rows for source in opened) == rows
+    labels = [set(source.stored(1, np.arange(some(source.rows))).tolist()) for source in opened]
+    assert labels[0] == {s for s, w in zip(sizes, words, strict=True) if w == "train"} and not labels[0] & (labels[1] | labels[2])
+    assert opened[2].description.tops[1].mean == (np.mean(list(labels[0])),)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [("train,training,test,odd", "Column 'part' is 'odd'. Expected train, validation or test."),
+     ("test,val,test,test", "names 0 of 4 rows for training"),
+     ("train,train,train,train", "Column 'part' names 4 of 4 rows for training. Expected some, not all.")],
+)  # fmt: skip
+def test_parts_that_are_wrong(photos: Path, words: str, message: str) -> None:
+    lines = [f"{name},1,{word}" for name, word in zip(("a/0.png", "a/1.png", "b/2.png", "b/3.png"), words.split(","), strict=True)]
+    (photos / "in" / "list.csv").write_text("\n".join(["path,kind,part", *lines]))
+    with pytest.raises(DataError) as caught:
+        data.describe(data_layer("in/list.csv", image_column="path", label_column="kind", part_column="part"), "TRAIN", photos)
+    assert message in str(caught.value)
+
+
 ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown column": ({"image_column": "paths"}, "There is no column 'paths' (`image_column`). Did you mean 'path'?"),
     "unknown label": ({"image_column": "path", "label_column": "kinds"}, "There is no column 'kinds' (`label_column`)."),
