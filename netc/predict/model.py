@@ -229,8 +229,11 @@ class Model:
         return Ranking(self.decision(threshold), top)
 
     def _best(self, scores: np.ndarray, ranking: Ranking) -> tuple[tuple[str, float], ...]:
+        labels = ranking.decision.labels
+        if self.raw_columns and scores.shape == (1,) and len(labels) == 2:
+            return ranking(scores)
         self._check_labels(scores)
-        if scores.ndim != 1 or len(scores) < 2 or (self.labels and len(self.labels) != len(scores)):
+        if scores.ndim != 1 or len(scores) < 2 or (labels and len(labels) != len(scores)):
             return ()
         return ranking(scores)
 
