@@ -1,7 +1,8 @@
 """Forecasts of series: the last rows of a table become windows, as in training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from netc.errors import DataError
 from netc.formats.typed_json import MisfitError, typed
 from netc.predict.raw.columns import InputColumn
 from netc.predict.raw.rows import cells_of, opened
+from netc.predict.results import Prediction
 from netc.table.frequency import parse
 from netc.table.reading import RawTable, text_sql
 from netc.table.series import MISSING_TIME, Grid, grid
@@ -51,7 +53,7 @@ def last_windows(source: str, columns: Sequence[InputColumn], facts: SeriesFacts
     lacks columns, or these rows.
     """
     with opened(source) as raw:
-        values = {c.name: _cells(raw, sql) for c, sql in zip(columns, cells_of(raw, columns).values(), strict=True)}
+        values = {name: _cells(raw, cells.value) for name, cells in cells_of(raw, columns).items()}
         missing = {c.name: c.missing for c in columns}
         on = _grid(raw, values, facts)
         groups = values.get(facts.group)
@@ -60,6 +62,23 @@ def last_windows(source: str, columns: Sequence[InputColumn], facts: SeriesFacts
     names = tuple(str(groups[row]) for row in first) if groups is not None else ("",)
     stacked = {c.name: np.stack([part[c.name] for part, _ in parts]) for c in columns}
     return Windows(names, tuple(times for _, times in parts), {c.name: c.array(stacked[c.name]) for c in columns})
+
+
+def forecasts(
+    run: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]], source: str, columns: Sequence[InputColumn], facts: SeriesFacts
+) -> Iterator[Prediction]:
+    """Yield a prediction for each of the next rows of each series in a table. `run` runs the model."""
+    found = last_windows(source, columns, facts)
+    shape = len(found.names), facts.horizon, len(facts.targets)
+    outputs = [v for v in run(found.values).values() if v.dtype.kind == "f" and v.size == prod(shape)]
+    values = next((v for v in outputs if v.shape == shape), outputs[0] if outputs else None)
+    if values is None:
+        raise DataError(f"{source}: The model has no output with the next {facts.horizon} values of {', '.join(facts.targets)}.")
+    for name, times, rows in zip(found.names, found.times, values.reshape(shape), strict=True):
+        for time, row in zip(stamps(times), rows, strict=True):
+            named = ((facts.group, name),) if facts.group else ()
+            text = f"{name} {time}" if facts.group else time
+            yield Prediction(text, dict(zip(facts.targets, row, strict=True)), (), named=(*named, (facts.time, time)))
 
 
 def _cells(raw: RawTable, sql: str) -> np.ndarray:
@@ -105,7 +124,8 @@ def _window(
     row = np.where(place < len(rows), rows[np.minimum(place, len(rows) - 1)], -1)
     absent = [c for c in facts.known if c not in (facts.time, facts.group) and (row[facts.steps :] < 0).any()]
     if absent:
-        raise DataError(f"{name}: The model reads {', '.join(map(repr, absent))} of the next {facts.horizon} rows. Add these rows to the table.")
+        names = ", ".join(map(repr, absent))
+        raise DataError(f"{name}: The model reads {names} of the next {facts.horizon} rows. Add these rows to the table.")
     made = {}
     for column, array in values.items():
         length = facts.steps + (facts.horizon if column in facts.known else 0)
@@ -123,4 +143,4 @@ def _window(
 def stamps(times: np.ndarray) -> Iterator[str]:
     """Yield times as ISO 8601 texts, without a time of day where all are at midnight."""
     unit = "D" if (times % 86400 == 0).all() else "m" if (times % 60 == 0).all() else "s"
-    yield from np.datetime_as_string(times.astype(DATES), unit=unit).tolist()
+    yield from map(str, times.astype(DATES).astype(f"M8[{unit}]"))
