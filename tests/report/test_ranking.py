@@ -19,7 +19,7 @@ def test_areas_are_those_of_scikit_learn() -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, 0.25, 0.33, 0.5, 0.99, 1.0])
 def test_the_scores_of_a_threshold(threshold: float) -> None:
-    taken = SCORES >= threshold
+    taken = threshold <= SCORES
     share, precision, recall, f1 = Ranked.of(SCORES, POSITIVE).at(threshold)
     hits = (taken & POSITIVE).sum()
     assert share == taken.mean() and recall == pytest.approx(hits / POSITIVE.sum())
