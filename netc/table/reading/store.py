@@ -4,25 +4,36 @@ Names of columns are case-sensitive in netc, and not in DuckDB: `quoted` makes i
 """
 
 import os
+import secrets
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netc.files import locked
+from netc.table.reading.options import Kind, RawColumn
 
 if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "200MB"
-CELLS, ROW = "cells", "rowid"  # the relation of a table, and the number of a row
-PREFIX, LOCK = "netc-table-", "lock"
+CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, and the number of a row
+SQL_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "date": "TIMESTAMP"}
+PREFIX, LOCK = "netc-cells-", ".lock"
 
 
 def quoted(name: str) -> str:
     """The SQL identifier of a column."""
     return identifier(f"{name}#{sum(1 << at for at, letter in enumerate(name) if letter != letter.lower()):x}")
+
+
+def stored(name: str) -> str:
+    """The SQL identifier of a column as it is stored: with spaces around texts, and texts that mean a missing cell."""
+    return quoted(name)[:-1] + '#stored"'
 
 
 def identifier(name: str) -> str:
@@ -39,12 +50,43 @@ class Store:
     """A DuckDB connection and its folder. Both go away with the object, at the latest when the process ends."""
 
     def __init__(self) -> None:
-        remove_orphans(Path(tempfile.gettempdir()))
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        held = locked(self.folder / LOCK, wait=False)
+        parent = Path(tempfile.gettempdir())
+        remove_orphans(parent)
+        self.folder = parent / f"{PREFIX}{secrets.token_hex(8)}"
+        held = locked(lock_of(self.folder), keep=False)  # before there is a folder, so that nobody takes it for an orphan
         held.__enter__()
+        self.folder.mkdir(mode=0o700)
         self.connection = _connect(self.folder)
-        self.close = weakref.finalize(self, _remove, self.connection, held, self.folder)
+        self._numbers = count()
+        self.close = weakref.finalize(self, _remove, self.connection, held, self.folder, os.getpid())
+
+    def temporary(self) -> Path:
+        """The path of a file that does not exist yet."""
+        return self.folder / f"file{next(self._numbers)}"
+
+    def create(self, columns: Sequence[RawColumn], clean: Callable[[str], str]) -> None:
+        """Create the relation `cells`: a view of the cells as they are stored, in which texts are clean."""
+        self.sql(f"create table {STORED} ({', '.join(f'c{k} {SQL_TYPES[column.kind]}' for k, column in enumerate(columns))})")
+        shown = (f"{clean(f'c{k}') if column.kind == 'text' else f'c{k}'} as {quoted(column.name)}, c{k} as {stored(column.name)}"
+                 for k, column in enumerate(columns))  # fmt: skip
+        self.sql(f"create view {CELLS} as select {ROW}, {', '.join(shown)} from {STORED}")
+
+    def append(self, select: str) -> None:
+        """Append the rows of a query to `cells`."""
+        self.sql(f"insert into {STORED} {select}")
+
+    @contextmanager
+    def undoing(self) -> Iterator[Callable[[], None]]:
+        """Yield a function that undoes what is appended in the context."""
+        self.sql("begin transaction")
+        end = ["commit"]
+        try:
+            yield lambda: end.__setitem__(0, "rollback")
+        except BaseException:
+            end[0] = "rollback"
+            raise
+        finally:
+            self.sql(end[0])
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query gives."""
@@ -55,7 +97,7 @@ def _connect(folder: Path) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     return duckdb.connect(
-        str(folder / "table.duckdb"),
+        ":memory:",  # it moves to temp_directory what does not fit; a database in a file takes twice the time to write
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -72,18 +114,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _remove(connection: "duckdb.DuckDBPyConnection", held: Any, folder: Path) -> None:
+def _remove(connection: "duckdb.DuckDBPyConnection", held: Any, folder: Path, owner: int) -> None:
+    if os.getpid() != owner:  # a copy of the process, which ends first
+        return
     connection.close()
-    held.__exit__(None, None, None)
     shutil.rmtree(folder, ignore_errors=True)
+    held.__exit__(None, None, None)
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that a process locks as long as it uses a folder."""
+    return folder.with_name(folder.name + LOCK)
 
 
 def remove_orphans(directory: Path) -> None:
     """Remove the folders of processes that were killed."""
-    for folder in directory.glob(PREFIX + "*"):
-        try:
-            with locked(folder / LOCK, wait=False) as alone:
-                if alone:
-                    shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # in use, or another user's
-            continue
+    for lock in directory.glob(f"{PREFIX}*{LOCK}"):
+        with suppress(OSError), locked(lock, wait=False, keep=False) as alone:  # OSError: it is in use, or another user's
+            if alone:
+                shutil.rmtree(str(lock).removesuffix(LOCK), ignore_errors=True)
