@@ -30,6 +30,7 @@ def number_sql(column: RawColumn, options: ReadingOptions = FOUND_OUT) -> str:
     """
     name = stored(column.name)  # which needs no cleaning: spaces and texts of missing cells are no digits
     if column.kind != "text":
+        name = quoted(column.name)
         return f"epoch({name})" if column.kind == "date" else f"{name}::DOUBLE"
     if options.decimal == ",":
         number = f"try_cast(replace({name}, ',', '.') as DOUBLE)"

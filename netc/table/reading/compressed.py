@@ -11,6 +11,7 @@ from typing import IO, cast
 from netc.errors import DataError
 from netc.files import CHUNK, open_plain
 from netc.table.reading.part import PlainFile
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import Store, literal
 
 
@@ -91,4 +92,4 @@ def _lines(path: Path, store: Store) -> Iterator[bytes]:
             while rows := found.fetchmany(1000):
                 yield "".join(f"{line or ''}\n" for (line,) in rows).encode()
         except duckdb.Error as error:
-            raise ValueError(str(error).partition("\n")[0]) from error
+            raise ValueError(reason(error)) from error

@@ -11,6 +11,7 @@ from netc.files import open_plain
 from netc.table.reading.names import checked_names
 from netc.table.reading.options import Kind, RawColumn, ReadingOptions
 from netc.table.reading.part import Part, PlainFile
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import SQL_TYPES, Store, literal
 
 KINDS: dict[str, Kind] = {
@@ -67,7 +68,7 @@ def _columns(name: str, structure: Any) -> tuple[RawColumn, ...]:
 
 def _reason(error: Exception, file: PlainFile) -> str:
     """What DuckDB says, without its own hints and the path of a temporary file."""
-    return "It is not valid JSON: " + str(error).splitlines()[0].replace(str(file.path), file.name)[:300]
+    return "It is not valid JSON: " + reason(error).replace(str(file.path), file.name)
 
 
 def _place(file: PlainFile, row: int, key: str) -> Place:

@@ -73,7 +73,7 @@ def _opened(source: str, parts: Sequence[Part], options: ReadingOptions, store: 
     store.create(columns, lambda cell: cleaned(cell, options.missing))
     ends = [_load(part, columns, store) for part in parts]
     if not ends[-1]:
-        raise DataError(f"{source}: There are no rows below the header.")
+        raise DataError(f"{source}: There are no rows.")
     digest = parts[0].sha256 if len(parts) == 1 else sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
     table = RawTable(source, columns, ends[-1], digest, parts[0].dialect, store, _Places(parts, columns, ends).find)
     _check_repeated_header(table)

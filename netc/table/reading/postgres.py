@@ -9,6 +9,7 @@ from netc.table.reading.names import checked_names
 from netc.table.reading.options import Kind, RawColumn, ReadingOptions
 from netc.table.reading.part import Part
 from netc.table.reading.queries import query_for
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import Store
 from netc.table.reading.streamed import from_csv
 
@@ -47,7 +48,10 @@ def read_postgres(address: Address, base: Path, options: ReadingOptions, store: 
                 for piece in copy:
                     file.write(piece)
     except psycopg.Error as error:
-        raise DataError(f"{address.name}: {_reason(error)}") from None
+        pgconn = getattr(error, "pgconn", None)
+        cure = f" The password is not in the address: {PASSWORD_FROM}" if pgconn and (pgconn.needs_password or pgconn.used_password) else ""
+        what = "The query failed" if error.sqlstate else "Cannot connect"
+        raise DataError(f"{address.name}: {what}: {reason(error)}.{cure}") from None
     return from_csv(address.name, columns, path, options)
 
 
@@ -68,10 +72,3 @@ def _columns(name: str, cursor: Any, query: str) -> list[RawColumn]:
     if wrong:
         raise DataError(*wrong)
     return columns
-
-
-def _reason(error: Exception) -> str:
-    """What the server or the driver says, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1] if len(lines) > 1 and "failed" in lines[0] else (lines or [type(error).__name__])[0]
-    return f"{'The query failed' if getattr(error, 'sqlstate', None) else 'Cannot connect'}: {said[:300]}"

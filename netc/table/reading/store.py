@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MEMORY = "200MB"
 CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, and the number of a row
 SQL_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "date": "TIMESTAMP"}
+# What is shown of a cell that is no text: NaN, and dates that are infinite, are missing.
+SHOWN: dict[Kind, str] = {"number": "case when not isnan({0}) then {0} end", "date": "case when isfinite({0}) then {0} end",
+                          "integer": "{0}", "boolean": "{0}"}  # fmt: skip
 PREFIX, LOCK = "netc-cells-", ".lock"
 
 
@@ -67,8 +70,8 @@ class Store:
     def create(self, columns: Sequence[RawColumn], clean: Callable[[str], str]) -> None:
         """Create the relation `cells`: a view of the cells as they are stored, in which texts are clean."""
         self.sql(f"create table {STORED} ({', '.join(f'c{k} {SQL_TYPES[column.kind]}' for k, column in enumerate(columns))})")
-        shown = (f"{clean(f'c{k}') if column.kind == 'text' else f'c{k}'} as {quoted(column.name)}, c{k} as {stored(column.name)}"
-                 for k, column in enumerate(columns))  # fmt: skip
+        shown = (f"{clean(f'c{k}') if column.kind == 'text' else SHOWN[column.kind].format(f'c{k}')} as {quoted(column.name)},"
+                 f" c{k} as {stored(column.name)}" for k, column in enumerate(columns))  # fmt: skip
         self.sql(f"create view {CELLS} as select {ROW}, {', '.join(shown)} from {STORED}")
 
     def append(self, select: str) -> None:
