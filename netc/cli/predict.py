@@ -1,4 +1,4 @@
-"""Commands that run published models: predict."""
+"""Commands that run published models: predict, explain."""
 
 import click
 
@@ -67,3 +67,34 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
     wanted = Wanted(top, length, output, threshold, None if keep_all else kept)
     for text in predict_command(model, source, key, inputs, wanted, note):
         click.echo(text)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("table")
+@click.option("--from", "source", metavar="ZOO", help="Take MODEL from this zoo, a folder or an address.")
+@options("key")
+@click.option("--label", metavar="COLUMN", help="Judge the model by this column of TABLE [default: the one that it was trained on].")
+@click.option(
+    "--rows", "most_rows", default=5000, show_default=True, type=click.IntRange(1), help="Read at most this many rows, drawn at random."
+)
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Exchange the values of a column this many times.")
+@click.option("--row", "rows", multiple=True, type=click.IntRange(0), metavar="K",
+              help="Show what row K of TABLE owes to each column, counted from 0. Can be repeated.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Set the seed of the rows and exchanges.")
+@click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or all numbers (.json) to this file.")
+def explain(model: str, table: str, source: str | None, key: str | None, label: str | None, most_rows: int, repeats: int,
+            rows: tuple[int, ...], seed: int, output: str | None) -> None:  # fmt: skip
+    """Show which columns a model of a table depends on.
+
+    netc runs MODEL on rows of TABLE with changed values. The importance of a column is how much the loss grows when its values are
+    exchanged between rows. A page also has the partial dependence on each column, and what single rows owe to their values.
+
+    Example: netc explain adult adult.csv -o explanation.html
+    """
+    from netc.commands.explain import explain_command
+    from netc.predict.explain.explanation import Asked
+
+    asked = Asked(label, most_rows, repeats, rows, seed)
+    for line in explain_command(model, source, key, table, asked, output):
+        click.echo(line)

@@ -1,4 +1,4 @@
-"""Commands on training runs: report."""
+"""Commands on training runs: report, leaderboard."""
 
 import click
 
@@ -36,3 +36,23 @@ def report(runs: tuple[str, ...], plugins: tuple[str, ...], output: str | None, 
         click.echo(picture_command(runs, picture, output, plugins, allows_python()))
     else:
         click.echo("\n".join(report_command(runs, output, plugins, allows_python())))
+
+
+@main.command()
+@click.argument("folders", nargs=-1, metavar="FOLDER...")
+@click.option("--metric", metavar="NAME", help="Rank by this score [default: the one that the runs monitor, if they share it].")
+@click.option("-o", "--output", metavar="FILE", help="Write to this .json, .csv or .tsv file instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def leaderboard(folders: tuple[str, ...], metric: str | None, output: str | None, as_json: bool) -> None:
+    """Rank all runs below folders, the best first.
+
+    FOLDER is ./runs by default. Runs on different data are in different tables.
+
+    Examples: netc leaderboard
+
+    netc leaderboard runs/titanic --metric loss -o board.csv
+    """
+    from netc.commands.leaderboard import leaderboard_command
+
+    for line in leaderboard_command(folders or ("runs",), metric, output, as_json):
+        click.echo(line)

@@ -7,6 +7,7 @@ from functools import cached_property
 from netc import data
 from netc.compiler.diagnose import source_errors, width_errors
 from netc.compiler.lower import Lowered, lower_judged, lower_symbolic
+from netc.compiler.raw_columns import column_errors, table_of
 from netc.errors import Diagnostic, Place, SpecError
 from netc.graph.tensor_type import Dim
 from netc.net.model import TEST, TRAIN, ResolvedNet
@@ -122,7 +123,8 @@ class JobNets:
             return tuple(self.all_errors()) or e.diagnostics
         if any(source_errors(lowered.net, bool(self.job.solver.test_iter)) for lowered in (train, *tests)):
             return tuple(self.all_errors())
-        return tuple(diagnostic for test in tests for diagnostic in width_errors(train, test))
+        wrong = [diagnostic for test in tests for diagnostic in width_errors(train, test)]
+        return tuple(wrong or (column_errors(self.deployed) if table_of(self.test_nets[0]) else ()))
 
     def all_errors(self) -> list[Diagnostic]:
         """Return the errors of names, blobs, sources and shapes, as far as the texts allow checking them.

@@ -22,12 +22,13 @@ from netc import data, schedules
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
 from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
+from netc.compiler.raw_columns import named_outputs, table_facts
 from netc.compiler.step import StepGraphs, watch_graph
 from netc.errors import Diagnostic
 from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
-from netc.graph.leaves import NoiseInfo
+from netc.graph.leaves import InputInfo, NoiseInfo
 from netc.graph.passes import freeze, resizable, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
@@ -38,6 +39,7 @@ from netc.spec.job import Job
 
 FORMAT = 1
 DEPLOYED = ("model", "open")
+NO_FACTS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -177,14 +179,16 @@ class Program:
             return self.train.graph
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
-    def deploy_model(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> onnx.ModelProto:
+    def deploy_model(
+        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, facts: Mapping[str, Any] = NO_FACTS,
+    ) -> onnx.ModelProto:  # fmt: skip
         """Return model.onnx: the deployed net with `states` as constants. Its inputs and outputs have the names of the blobs.
 
         Without states, it is open.onnx, which takes them as inputs. `any_size` makes the height and width of the inputs symbolic, "H" and
-        "W", if every layer allows it.
+        "W", if every layer allows it. `facts` are added to the metadata.
         """
         graph, said = self.deploy_graph(states, any_size)
-        return emit(graph, PORTABLE.bodies, metadata=said)
+        return emit(graph, PORTABLE.bodies, metadata={**said, **facts})
 
     def deploy_graph(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
         """Return the graph of model.onnx, or of open.onnx if there are no states, and its metadata."""
@@ -193,12 +197,14 @@ class Program:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
             graph = resizable(graph, poolings) or graph
         outputs = {OUT.bare(name): value for name, value in graph.outputs.items()}
+        outputs = named_outputs(self.test_net, outputs, self.classes)
         graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("open" if states is None else "model", graph, PORTABLE) | {"batch": inputs, "classes": list(self.classes)}
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in self.compilation.nets.deployed.sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
+        said |= table_facts(self.test_net)
         return graph, said
 
     @property
@@ -256,8 +262,8 @@ def _plain_inputs(graph: Graph) -> Graph:
     """Return `graph` with the input `batch/data` renamed to `data`."""
 
     def rule(node: Node) -> tuple[Value, ...] | None:
-        if node.key != ("netc", "Input"):
+        if node.key != ("netc", "Input") or not isinstance(node.info, InputInfo):
             return None
-        return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=BATCH.bare(node.name)),)
+        return (leaf("Input", node.types[0].dtype, node.types[0].shape, info=replace(node.info, name=BATCH.bare(node.name))),)
 
     return rewrite(graph, rule)

@@ -11,7 +11,8 @@ import numpy as np
 from netc import data
 from netc.compiler.metadata import stated_start
 from netc.compiler.preparation import batch_facts, kept_words
-from netc.compiler.program import Program
+from netc.compiler.program import FORMAT, Program
+from netc.compiler.raw_columns import columns_model
 from netc.errors import RunError
 from netc.files import replace_file
 from netc.graph.ir import Graph
@@ -20,7 +21,7 @@ from netc.runtime import chain, snapshot
 from netc.runtime.backends import PORTABLE
 
 Contents = dict[str, bytes]
-START, VOCABULARY = "start.safetensors", "vocabulary.txt"
+START, VOCABULARY, COLUMNS = "start.safetensors", "vocabulary.txt", "columns.onnx"
 
 
 def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]:
@@ -59,15 +60,18 @@ def training_files(made: Program, name: str = "train", inline: bool = False) -> 
     """Return train.onnx under the name `name`, its metadata as JSON, and the files that the metadata names.
 
     The JSON file is for runtimes that cannot read the metadata of a model. It also describes how the inputs are prepared. The other files
-    are mean images and the vocabulary.
+    are mean images, the vocabulary, and columns.onnx, which makes an input from raw rows of a table.
     """
     graph, words = made.graph("train"), made.vocabulary
     facts, means = batch_facts(made.train_net, made.job.base, VOCABULARY if kept_words(words) else words)
     said = made.metadata("train", graph, made.backend)
-    said["batch"] = [tensor | facts.get(tensor["name"], {}) for tensor in said["batch"]]
+    columns = columns_model(made.test_net, {"format": FORMAT, "kind": "columns", "net": made.job.name, "net_sha256": made.job.sha256})
+    made_by = {} if columns is None else {output.name: {"model": COLUMNS} for output in columns.graph.output}
+    said["batch"] = [tensor | facts.get(tensor["name"], {}) | made_by.get(tensor["name"], {}) for tensor in said["batch"]]
     text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     found = {f"{name}.json": text.encode()} | _files(name, graph, made.backend.bodies, said, inline)
     found |= {file: _npy(array) for file, array in means.items()}
+    found |= {} if columns is None else {COLUMNS: columns.SerializeToString(deterministic=True)}
     return found | ({VOCABULARY: lines(words)} if kept_words(words) else {})
 
 

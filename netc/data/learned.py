@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+
 from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn, from_json
 from netc.data.sheet import SUFFIXES
@@ -25,7 +27,7 @@ class Learned:
     `anew`: training continues on other rows, which have their own label, mean and standard deviation. They also have their own classes,
     unless all of them are among these.
 
-    The classes of a text are its vocabulary. `fitted` are the columns of a Table layer.
+    The classes of a text are its vocabulary. `fitted` are the columns of a Table layer, and `rules` say how their cells are read.
     """
 
     columns: tuple[str, ...] = ()
@@ -35,15 +37,15 @@ class Learned:
     spreads: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
     anew: bool = False
     fitted: tuple[FittedColumn, ...] = ()
+    rules: tuple[pb.ColumnParameter, ...] = ()
 
     @classmethod
     def of(cls, described: Description) -> "Learned":
         """Return the `Learned` of a source of training rows."""
         measures = len(described.tops) > 1 and described.tops[1].dtype == "float32"
         spreads = tuple((top.mean, top.std) for top in described.tops)
-        return cls(
-            described.columns, described.target or described.label, described.classes, measures, spreads, fitted=described.tops[0].fitted
-        )
+        label, fitted = described.target or described.label, described.tops[0].fitted
+        return cls(described.columns, label, described.classes, measures, spreads, fitted=fitted, rules=described.rules)
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Learned":
@@ -58,11 +60,20 @@ class Learned:
         "".join((*columns, *classes, label)).encode()  # a ValueError for text that no net file can contain
         if any(len(mean) != len(std) for mean, std in spreads) or (spreads and columns and len(spreads[0][0]) not in (0, len(columns))):
             raise ValueError("a mean and a deviation belong to each column")
-        return cls(columns, label, classes, said["measures"], spreads, fitted=tuple(from_json(column) for column in said.get("fitted", ())))
+        fitted = tuple(from_json(column) for column in said.get("fitted", ()))
+        try:
+            rules = tuple(ParseDict(rule, pb.ColumnParameter()) for rule in said.get("rules", ()))
+        except ParseError as e:
+            raise ValueError(str(e)) from e
+        return cls(columns, label, classes, said["measures"], spreads, fitted=fitted, rules=rules)
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return asdict(replace(self, fitted=())) | {"fitted": [column.as_json() for column in self.fitted]}
+        fitted, rules = (
+            [column.as_json() for column in self.fitted],
+            [MessageToDict(rule, preserving_proto_field_name=True) for rule in self.rules],
+        )
+        return asdict(replace(self, fitted=(), rules=())) | {"fitted": fitted, "rules": rules}
 
     def for_training(self) -> "Learned":
         """The requirements for other rows if training continues on them."""
@@ -82,6 +93,8 @@ class Learned:
                 param.label_column = self.label
         if self.measures and (is_table(layer) or param.image_column):
             param.regression = True
+        if layer.type == "Table" and not filled.table_param.columns:
+            filled.table_param.columns.extend(self.rules)
         text = param.steps and not is_table(layer)  # the classes of a text are its tokens, which are inputs of the net
         ours = self.classes and (text or not self.anew or (found and not param.classes and {*found} <= {*self.classes}))
         if ours and layer.type == "Data":
@@ -110,7 +123,7 @@ def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
     filled = pb.NetParameter()
     filled.CopyFrom(net)
     for layer in filled.layer:
-        if is_table(layer) and layer.top and layer.top[0] in known:
+        if (is_table(layer) or layer.type == "Table") and layer.top and layer.top[0] in known:
             layer.CopyFrom(known[layer.top[0]].stated_in(layer))
     return filled
 

@@ -85,7 +85,7 @@ class Description:
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
     it is known.
 
-    `series` says how windows are made from the rows of a table.
+    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read.
 
     `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
     """
@@ -107,6 +107,7 @@ class Description:
     channels: str = field(default="", compare=False)
     stream: bool = field(default=False, compare=False)
     series: SeriesFacts | None = None
+    rules: tuple[pb.ColumnParameter, ...] = ()
 
     @property
     def per_row(self) -> int:

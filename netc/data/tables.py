@@ -109,7 +109,8 @@ class Tables:
         key, learned = self._learned.get(stated, (b"", None))
         layer = known.stated_in(layer)
         if layer.type == "Table":
-            return self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
+            found = self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
+            return replace(found, description=known.spread_of(found.description))
         found = self.made(layer, phase, key if learned == known else _key(layer))
         if known.anew and found.description.classes != known.classes:
             layer = known.stated_in(layer, found.description.classes)

@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 from netc.errors import SpecError
 from netc.graph.contract import NEXT, STATE
 from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant, constant_value, leaf, op, toposort
+from netc.graph.leaves import InputInfo
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, ML, ML_OPSET, OPSET, STRING
 from netc.graph.training_ops import trace
@@ -39,8 +40,10 @@ def emit(
         raise SpecError(f"{where} runs Python, so the net is not a single model. netc can neither publish nor export it.")
     writer = _Writer(bodies, functions, kernels)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
+    leaves.sort(key=lambda value: value.node.info.place if isinstance(value.node.info, InputInfo) else 0)
     for value in leaves:
         writer.names[value] = input_name(value)
+        writer.counts[input_name(value)] = 1  # a node has another label
     writer.write(graph.nodes)
     ends = [(v, n) for n, v in graph.outputs.items()]
     ends += [(new, NEXT(old.node.name)) for old, new in graph.updates.items()]

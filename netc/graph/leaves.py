@@ -13,9 +13,10 @@ Kind = Literal["parameter", "statistic", "slot", "carry"]
 
 @dataclass(frozen=True)
 class InputInfo:
-    """An input of a graph."""
+    """An input of a graph. In models, inputs are in the order of `place`, and else in that of the nodes that read them."""
 
     name: str
+    place: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)

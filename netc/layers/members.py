@@ -80,11 +80,11 @@ LOSSES = {
 }
 
 
-def _usual(dtype: str, shape: Sequence[Dim]) -> "P.Loss":
-    """The default loss for labels of this type and of this shape in each row."""
-    if np.dtype(dtype).kind == "f":
-        return P.SQUARED
-    return P.SIGMOID if prod(map(int, shape)) > 1 else P.SOFTMAX
+def _usual(top: TopSpec) -> "P.Loss":
+    """The default loss for labels: several labels are whole numbers, or numbers with names."""
+    if np.dtype(top.dtype).kind == "f":
+        return P.SIGMOID if top.classes and top.shape else P.SQUARED
+    return P.SIGMOID if prod(map(int, top.shape)) > 1 else P.SOFTMAX
 
 
 def _described(ctx: Context) -> tuple[Loss, TopSpec]:
@@ -93,7 +93,7 @@ def _described(ctx: Context) -> tuple[Loss, TopSpec]:
     top, p = ctx.described.get(name), ctx.param.member_loss_param
     if top is None and not p.HasField("loss"):
         raise ctx.error(f"No data source describes {name!r}, so `loss` has no default. Add it, for example `loss: SQUARED`.", "type")
-    chosen = p.loss if p.HasField("loss") or top is None else _usual(top.dtype, top.shape)
+    chosen = p.loss if p.HasField("loss") or top is None else _usual(top)
     loss = LOSSES[chosen]
     for message in SETTINGS:
         if ctx.param.HasField(message) and message != loss.settings:
@@ -105,7 +105,7 @@ def _described(ctx: Context) -> tuple[Loss, TopSpec]:
 def _accepted(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> domain.Domain | None:
     """The labels that the loss of a layer accepts."""
     p, labels = layer.param.member_loss_param, bottoms[1]
-    chosen = p.loss if p.HasField("loss") else _usual(str(labels.dtype), labels.shape[1:])
+    chosen = p.loss if p.HasField("loss") else _usual(TopSpec(str(labels.dtype), labels.shape[1:]))
     reads = LOSSES[chosen].labels
     return None if reads is None else reads.domain(layer, bottoms, blobs)
 
@@ -146,7 +146,7 @@ def member_head(ctx: Context, x: Value) -> Value:
 def _needed(ctx: Context, label: str) -> int:
     """The number of outputs that labels need: their classes, or the numbers of each row."""
     top = ctx.described.get(label)
-    needed = 0 if top is None else top.classes if _usual(top.dtype, top.shape) == P.SOFTMAX else prod(map(int, top.shape))
+    needed = 0 if top is None else top.classes if _usual(top) == P.SOFTMAX else prod(map(int, top.shape))
     if not needed:
         why = f"No data source describes {label!r}." if top is None else f"The number of classes of {label!r} is unknown."
         raise ctx.error(f"`num_output` is missing. {why} Add the number of outputs, for example `num_output: 3`.", "member_head_param")

@@ -47,18 +47,21 @@ def auc(ctx: Context, scores: Value, labels: Value) -> Value:
 
 
 def _by_margin(margin: Value, *counts: Value) -> tuple[Value, ...]:
-    """The sums of `counts` (N,) for each distinct margin (N,), from the highest down, followed by zeros."""
-    count = op.Reshape(op.Size(margin), [1])
-    ordered, order = op.TopK(margin, count, axis=0, outputs=2, shapes=[margin.shape] * 2)
-    change = op.Not(op.Equal(op.Slice(ordered, [1], [MOST], [0], shape=("M",)), op.Slice(ordered, [0], [-1], [0], shape=("M",))))
-    group = op.CumSum(op.Concat(constant(np.array([0])), cast(change, np.int64), axis=0, shape=margin.shape), constant(0))
-    none = op.Expand(constant(0.0), shape_of(margin), shape=margin.shape)
-    return tuple(op.ScatterND(none, op.Unsqueeze(group, [1]), op.Gather(v, order, axis=0), reduction="add") for v in counts)
+    """The sums of `counts` (L, N) for each distinct margin (L, N) of a row, from the highest down, followed by zeros."""
+    (number,), count = sizes(margin.shape[:1]), op.Shape(margin, start=1, end=2)
+    ordered, order = op.TopK(margin, count, axis=1, outputs=2, shapes=[margin.shape] * 2)
+    before, after = (op.Slice(ordered, [k], [end], [1], shape=(number, "M")) for k, end in ((0, -1), (1, MOST)))
+    first = constant(np.zeros((number, 1), np.int64))
+    group = op.CumSum(op.Concat(first, cast(op.Not(op.Equal(before, after)), np.int64), axis=1, shape=margin.shape), constant(1))
+    place = op.Reshape(group + constant(np.arange(number)[:, None]) * count, [-1, 1], shape=("P", 1))
+    none = op.Reshape(op.Expand(constant(0.0), shape_of(margin), shape=margin.shape), [-1], shape=("P",))
+    sums = (op.ScatterND(none, place, op.Reshape(op.GatherElements(v, order, axis=1), [-1], shape=("P",)), reduction="add") for v in counts)
+    return tuple(op.Reshape(v, [number, -1], shape=margin.shape) for v in sums)
 
 
 def _area(margin: Value, hits: Value, misses: Value) -> Value:
     """AUC from margins (N,) and the number of hits and misses at each (N,). Equal margins are counted together."""
-    hits, misses = _by_margin(margin, hits, misses)
+    hits, misses = (op.Squeeze(v, [0]) for v in _by_margin(*(op.Unsqueeze(v, [0]) for v in (margin, hits, misses))))
     above = op.CumSum(misses, constant(0))  # cumulative from the highest margin down, so what remains is below
     below = op.ReduceSum(misses, keepdims=0) - above
     won = op.ReduceSum(hits * (below + misses * 0.5), keepdims=0)
@@ -115,14 +118,12 @@ def average_precision(ctx: Context, prediction: Value, labels: Value) -> tuple[V
         scores = scores if width == 1 else op.Gather(scores, [positive], axis=1)
         hit = op.Equal(reshape(cast(labels, np.int64), [scores.shape[0], 1]), positive)
     ctx.collect(score=scores, hit=hit)
-    hits, chosen = cast(hit, np.float32), [constant(k) for k in range(int(scores.shape[1]))]
-    by_label = [_precision(op.Gather(scores, k, axis=1), op.Gather(hits, k, axis=1)) for k in chosen]
-    each = op.Concat(*(op.Unsqueeze(v, [0]) for v in by_label), axis=0)
+    each = _precision(op.Transpose(scores, perm=[1, 0]), op.Transpose(cast(hit, np.float32), perm=[1, 0]))
     return op.ReduceMean(each, keepdims=0), each
 
 
 def _precision(scores: Value, hits: Value) -> Value:
-    """The average precision of scores (N,), 0 without hits."""
+    """(L,): the average precision of each row of scores (L, N), 0 without hits."""
     hits, rows = _by_margin(scores, hits, op.Expand(constant(1.0), shape_of(hits), shape=hits.shape))
-    precision = op.CumSum(hits, constant(0)) / op.Max(op.CumSum(rows, constant(0)), 1.0)
-    return op.ReduceSum(hits * precision, keepdims=0) / op.Max(op.ReduceSum(hits, keepdims=0), 1.0)
+    precision = op.CumSum(hits, constant(1)) / op.Max(op.CumSum(rows, constant(1)), 1.0)
+    return op.ReduceSum(hits * precision, [1], keepdims=0) / op.Max(op.ReduceSum(hits, [1], keepdims=0), 1.0)

@@ -18,7 +18,7 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
     passes its first bottom on.
     """
     inputs = inputs_of(net)
-    taken, made = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers)), _made(net)
+    taken, made = _taken(net), _made(net)
     missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
@@ -82,6 +82,12 @@ def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterab
 def _made(net: ResolvedNet) -> set[tuple[str, tuple[str, ...]]]:
     """The types and bottoms of the layers that do not run in place."""
     return {(layer.type, layer.bottoms) for layer in net.layers if layer.bottoms != layer.tops}
+
+
+def _taken(net: ResolvedNet) -> set[str]:
+    """The names that the net uses: of layers, of blobs, and of the columns of a table, which become inputs of the deployed net."""
+    columns = (layer.source.columns for layer in net.sources if layer.source and layer.type == "Table")
+    return {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers), *columns)
 
 
 def _free_name(taken: set[str], kind: str) -> str:

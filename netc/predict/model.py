@@ -70,6 +70,11 @@ class Model:
         return values
 
     @property
+    def name(self) -> str:
+        """The name of the net; that of the file's folder if netc did not make the model."""
+        return str(self.metadata.get("net") or self.path.absolute().parent.name)
+
+    @property
     def vocabulary(self) -> Vocabulary | None:
         """The vocabulary of the integers that the model reads; None if it has none."""
         words = self.metadata.get("vocabulary")

@@ -55,7 +55,7 @@ def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: 
     parts = [_axes(x, y, x_label, y_label)]
     parts += [_line(line, x, y) for line in drawn]
     parts += _names(drawn, x, y) if len(drawn) > 1 else []
-    return _svg(name, WIDTH, height, parts, log=log, x=x, y=y)
+    return drawing(name, WIDTH, height, parts, log=log, x=x, y=y)
 
 
 def scatter(name: str, points: Sequence[tuple[float, float]], x_label: str, y_label: str) -> Markup:
@@ -69,7 +69,7 @@ def scatter(name: str, points: Sequence[tuple[float, float]], x_label: str, y_la
     ends = [(x(v), y(v)) for v in (x.low, x.high)]
     parts.append(Markup('<path class="axis" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(*ends[0], *ends[1]))
     form = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="var(--c0)" fill-opacity=".5"/>')
-    return _svg(name, WIDTH, HEIGHT, [*parts, *(form.format(x(a), y(b)) for a, b in points)], x=x, y=y)
+    return drawing(name, WIDTH, HEIGHT, [*parts, *(form.format(x(a), y(b)) for a, b in points)], x=x, y=y)
 
 
 def _points(series: Series, log: bool) -> list[tuple[float, float]]:
@@ -168,7 +168,7 @@ def bars(name: str, rows: Sequence[tuple[str, Sequence[float]]], parts: Sequence
         legend.append(Markup('<rect x="{:.1f}" y="{}" width="10" height="10" fill="var(--c{})"/>').format(x, TOP - 6, part))
         legend.append(Markup('<text x="{:.1f}" y="{}">{}</text>').format(x + 15, TOP + 3, text))
         x += 40 + len(text) * LETTER
-    return _svg(name, WIDTH, TOP + 30 + len(rows) * step, [*legend, *shapes])
+    return drawing(name, WIDTH, TOP + 30 + len(rows) * step, [*legend, *shapes])
 
 
 def heat_map(name: str, counts: Sequence[Sequence[float]], labels: Sequence[str], row_label: str, column_label: str) -> Markup:
@@ -190,7 +190,7 @@ def heat_map(name: str, counts: Sequence[Sequence[float]], labels: Sequence[str]
     shapes.append(Markup('<text class="label" x="{:g}" y="12">{}</text>').format(left, column_label))
     place = Markup('<text class="label" transform="translate(12 {:g}) rotate(-90)" text-anchor="middle">{}</text>')
     shapes.append(place.format(top + side / 2, row_label))
-    return _svg(name, left + side + (40 if turned else 10), top + side + 10, shapes)
+    return drawing(name, left + side + (40 if turned else 10), top + side + 10, shapes)
 
 
 def _place_names(label: str, left: float, top: float, at: float, cell: float) -> list[Markup]:
@@ -217,7 +217,7 @@ def _cell(x: float, y: float, size: float, count: float, share: float, right: bo
     return box + Markup(form).format(x + size / 2, y + size / 2 + 4, kind, short(count))
 
 
-def _svg(name: str, width: float, height: float, parts: Iterable[Markup], log: bool = False, **scales: Scale) -> Markup:
+def drawing(name: str, width: float, height: float, parts: Iterable[Markup], log: bool = False, **scales: Scale) -> Markup:
     """The SVG element. `scales` let the script of the page convert coordinates to values."""
     facts = "".join(f' data-{k}="{s.low:g} {s.high:g} {s.start:g} {s.end:g}"' for k, s in scales.items())
     kind = "chart lines" if scales else "chart"

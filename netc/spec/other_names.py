@@ -21,6 +21,7 @@ TYPES = {
     "Linear": ("InnerProduct", ""), "LocalResponseNorm": ("LRN", ""), "MSE": ("EuclideanLoss", ""), "MSELoss": ("EuclideanLoss", ""),
     "MaxPool": ("Pooling", "{pool: MAX}"), "MaxPool2d": ("Pooling", "{pool: MAX}"), "MaxPooling": ("Pooling", "{pool: MAX}"),
     "MaxPooling2D": ("Pooling", "{pool: MAX}"), "Mul": ("Eltwise", "{operation: PROD}"), "SiLU": ("Swish", ""),
+    "Huber": ("HuberLoss", ""), "PoissonNLLLoss": ("PoissonLoss", ""), "SmoothL1Loss": ("HuberLoss", ""), "L1Loss": ("QuantileLoss", ""),
 }  # fmt: skip
 
 FIELDS = {

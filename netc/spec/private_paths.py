@@ -10,16 +10,34 @@ from google.protobuf.message import Message
 WORDS = {
     "name", "type", "bottom", "top", "layer", "stage", "not_stage", "monitor", "description", "licence", "dataset_licence",
     "intended_use", "limits",
+    "query", "label", "classes", "weight", "group", "time", "column", "known", "reason", "parts", "format",
+    "delimiter", "decimal", "thousands", "comment", "quote", "encoding", "sheet", "missing",
 }  # fmt: skip
 _OUTSIDE = re.compile(r"([/\\~]|[A-Za-z]:[/\\]|file:|(.*[/\\])?\.\.([/\\]|$))")
 _WITHIN = re.compile(r"(^|[\s\[{(,\"']|:(?!//))([/\\~]|[A-Za-z]:[/\\]|\.\.[/\\])")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LOGIN = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/@:]*):[^/]*@")
+_PASSWORD = re.compile(r"(?<=[?&])(password|passwd|pwd|token|secret)=[^&]*&?", re.IGNORECASE)
+SQLITE = "sqlite:///"  # start of an address that is a path
 QUOTES = "\"' "
 OWN = ("--runs", "--zoo", "--sign")  # options that only select folders on this machine
 
 
+def without_password(address: str) -> str:
+    """The address of a database or a file without its password."""
+    return _PASSWORD.sub("", _LOGIN.sub(r"\1\2@", address))
+
+
 def plain_path(text: str) -> str:
-    """The last part of a path that is absolute or leads outside of its base folder; any other text unchanged."""
+    """The last part of a path that is absolute or leads outside of its base folder; an address without password and path.
+
+    Any other text is unchanged.
+    """
     bare = text.strip(QUOTES)
+    if bare.startswith(SQLITE):
+        return SQLITE + plain_path(bare.removeprefix(SQLITE))
+    if _ADDRESS.match(bare) and not bare.startswith("file:"):
+        return without_password(bare)
     return re.split(r"[/\\]", bare.rstrip("/\\"))[-1] if _OUTSIDE.match(bare) else text
 
 

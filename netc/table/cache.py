@@ -69,14 +69,14 @@ def entry(key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:
     """
     if os.environ.get("NETC_CACHE") == "0":
         return _unkept(make)
-    found = _read(folder() / key)
-    if found is not None:
-        return found
+    there = found(key)
+    if there is not None:
+        return there
     try:
         folder().mkdir(parents=True, exist_ok=True)
         with locked(folder() / f"{key}.lock", keep=False):
-            found = _read(folder() / key)
-            return found if found is not None else _made(key, make)
+            there = found(key)
+            return there if there is not None else _made(key, make)
     except OSError as e:
         if e.filename is None or not str(e.filename).startswith(str(folder())):
             raise
@@ -87,6 +87,11 @@ def _unkept(make: Callable[[Path], dict[str, Any]]) -> Entry:
     """An entry in a temporary folder. Arrays that are mapped into memory stay valid when it is removed."""
     with tempfile.TemporaryDirectory(prefix="netc-rows-", ignore_cleanup_errors=True) as place:
         return _written(Path(place), make)
+
+
+def found(key: str) -> Entry | None:
+    """The entry of a key if there is one."""
+    return None if os.environ.get("NETC_CACHE") == "0" else _read(folder() / key)
 
 
 def _made(key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:

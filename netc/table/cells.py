@@ -148,10 +148,11 @@ def _words(raw: RawTable, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray 
         if many > MOST_WORDS or many * (letters or 0) > MOST_LETTERS:
             found[key] = Texts(raw, w, float(letters))
             continue
-        different = f"select distinct v from (select {w.sql} as v from cells) where v is not null order by v"
-        words = [word for (word,) in raw.query(different)]
-        if words:
+        words: list[str] = []
+        if many:
+            different = f"select distinct v from (select {w.sql} as v from cells) where v is not null order by v"
             raw.query(f"create type {quoted(key)} as enum ({different})")
+            ((words,),) = raw.query(f"select enum_range(null::{quoted(key)})")
         found[key] = np.array([*words, None], object)[:-1]
     return found
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Value, leaf
+from netc.graph.leaves import InputInfo
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import STRING, Dim
 from netc.runtime.session import Session
@@ -33,7 +34,8 @@ def raw_dtype(column: ColumnType) -> np.dtype:
 
 def raw_inputs(columns: Sequence[ColumnType], batch: Dim, names: Sequence[str]) -> list[Value]:
     """Return an input (N,) for the raw values of each column."""
-    return [leaf("Input", raw_dtype(c), (batch,), name=name) for c, name in zip(columns, names, strict=True)]
+    named = enumerate(zip(columns, names, strict=True))
+    return [leaf("Input", raw_dtype(column), (batch,), info=InputInfo(name, place=k)) for k, (column, name) in named]
 
 
 @dataclass(frozen=True)

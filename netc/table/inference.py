@@ -19,7 +19,7 @@ def infer(raw: RawTable, profiles: Sequence[ColumnProfile], kept: Iterable[str] 
 
 
 def _choices(raw: RawTable, profiles: Sequence[ColumnProfile], kept: frozenset[str], strict: bool) -> list[Choice]:
-    found, first = list[Choice](), dict[tuple[int, int], str]()
+    found, first = list[Choice](), dict[int, str]()
     for column in profiles:
         seen = Seen(raw, column, kept, strict)
         choice = next(c for c in (rule(seen) for rule in RULES) if c)

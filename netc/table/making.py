@@ -74,7 +74,7 @@ class Making:
         return {
             "name": self.raw.name, "sha256": self.raw.sha256, "rows": self.raw.rows, "notes": notes,
             "columns": [column.as_json() for column in columns], "classes": list(labels.classes if labels else ()),
-            "spread": self._spread(labels, parts),
+            "spread": self._spread(labels, parts), "rules": [rule.SerializeToString().hex() for rule, _ in self.roles.rules],
         }  # fmt: skip
 
     @cached_property

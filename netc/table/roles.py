@@ -8,7 +8,6 @@ from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.errors import DataError, Diagnostic, near
 from netc.registry import column_type
-from netc.table.inference import infer_rules
 from netc.table.reading import RawColumn, RawTable
 
 
@@ -31,13 +30,13 @@ def roles_of(raw: RawTable, param: pb.TableParameter, known: Iterable[FittedColu
     `known` are the columns that a net with weights reads. `splits`: the rows are split into parts.
     """
     by_name = {column.name: column for column in raw.columns}
-    rules = _rules(raw, param, tuple(known))
+    rules = _rules(param, tuple(known))
     errors = _stated_errors(param)
     wanted = [("columns", rule.name) for rule in rules] + [("label", name) for name in param.label]
     split = {name: getattr(param.split, name) for name in ("group", "time", "column")} if splits else {}
     wanted += [(field, name) for field, name in (("weight", param.weight), *(("split", name) for name in split.values())) if name]
     errors += _missing(raw, wanted, by_name)
-    if not rules:
+    if not rules and not errors:
         errors.append(Diagnostic(None, f"{raw.name}: There are no columns to read, besides the label and ignored ones.", field="columns"))
     if errors:
         raise DataError(*errors)
@@ -48,14 +47,12 @@ def roles_of(raw: RawTable, param: pb.TableParameter, known: Iterable[FittedColu
     )  # fmt: skip
 
 
-def _rules(raw: RawTable, param: pb.TableParameter, known: tuple[FittedColumn, ...]) -> list[pb.ColumnParameter]:
-    """The rules of the columns to read: those of the net file, those of weights, or rules that follow from the rows."""
+def _rules(param: pb.TableParameter, known: tuple[FittedColumn, ...]) -> list[pb.ColumnParameter]:
+    """The rules of the columns to read: those of weights, or those of the layer."""
     stated = {rule.name: rule for rule in param.columns}
     if known:
         return [stated.get(column.name) or pb.ColumnParameter(name=column.name, type=column.type) for column in known]
-    if param.columns:
-        return list(param.columns)
-    return infer_rules(raw, param) if all(name in {c.name for c in raw.columns} for name in param.label) else []
+    return list(param.columns)
 
 
 def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:

@@ -133,6 +133,7 @@ class Series:
         described = Description(
             self.raw.name, tops, len(self.windows.starts), sha256=self.raw.sha256, columns=tuple(c.name for c in self.columns),
             label=", ".join(names), series=facts, has_validation=len(self.windows.parts["VALIDATION"]) > 0,
+            rules=tuple(self.rules),
         )  # fmt: skip
 
         def load() -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 import glob
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,8 +16,9 @@ from netc.data.fitted import FittedColumn, from_json
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError
 from netc.registry import column_type, source
-from netc.table.cache import Entry, entry, key_of
+from netc.table.cache import Entry, entry, found, key_of
 from netc.table.columns.define import ColumnType, class_of, column_types
+from netc.table.inference import infer_rules
 from netc.table.labels import CLASSES, LABELS, NUMBERS
 from netc.table.making import Known, Making
 from netc.table.reading import ROW, RawTable, ReadingOptions, open_table
@@ -45,15 +46,30 @@ class _Asked:
 
     request: Request
 
-    @property
+    @cached_property
     def param(self) -> pb.TableParameter:
-        return self.request.layer.table_param
+        """The fields of the layer. If it names no columns, they follow from the rows."""
+        param, learned = pb.TableParameter(), self.request.learned
+        param.CopyFrom(self.request.layer.table_param)
+        if not param.columns:
+            param.columns.extend(learned.rules if learned else self._inferred())
+        return param
+
+    def _inferred(self) -> list[pb.ColumnParameter]:
+        def make(folder: Path) -> dict[str, Any]:
+            there = {column.name for column in self.raw.columns}
+            rules = infer_rules(self.raw, self.request.layer.table_param) if there.issuperset(self.request.layer.table_param.label) else []
+            return {"rules": [rule.SerializeToString().hex() for rule in rules]}
+
+        return _rules(entry(self._key(self.request.layer.table_param, "rules"), make).said)
 
     @cached_property
     def options(self) -> ReadingOptions:
-        written = self.param.format
+        written = self.request.layer.table_param.format
         said = {f.name: getattr(written, f.name) for f, _ in written.ListFields()}
-        return ReadingOptions(query=self.param.query, **said | ({"missing": tuple(written.missing)} if written.missing else {}))
+        return ReadingOptions(
+            query=self.request.layer.table_param.query, **said | ({"missing": tuple(written.missing)} if written.missing else {})
+        )
 
     @cached_property
     def raw(self) -> RawTable:
@@ -75,28 +91,41 @@ class _Asked:
 
     def _has(self, fitted: Sequence[FittedColumn]) -> bool:
         """Whether the net file reads these columns, as far as it names its columns."""
-        stated = {rule.name: rule.type for rule in self.param.columns}
+        stated = {rule.name: rule.type for rule in self.request.layer.table_param.columns}
         return not stated or stated == {column.name: column.type for column in fitted}
+
+    def _key(self, param: pb.TableParameter, *parts: Any) -> str:
+        """The key of what follows from the content of the table, from fields of the layer, and from `parts`."""
+        plain = pb.TableParameter()
+        plain.CopyFrom(param)
+        for name in (*NOT_OF_ROWS, *(() if self.known.splits else ("split", "classes"))):
+            plain.ClearField(name)
+        return key_of(self.digest, asdict(self.options), plain.SerializeToString(deterministic=True), encoding_version(), *parts)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the content of the table."""
+        return digest_of(self.request.source, self.request.base) or self.raw.sha256
 
     @cached_property
     def entry(self) -> Entry:
         """The arrays: those of the cache, or new ones."""
-        digest = digest_of(self.request.source, self.request.base) or self.raw.sha256
-        plain = pb.TableParameter()
-        plain.CopyFrom(self.param)
-        for name in (*NOT_OF_ROWS, *(() if self.known.splits else ("split", "classes"))):
-            plain.ClearField(name)
-        facts = [digest, asdict(self.options), plain.SerializeToString(deterministic=True).hex(), encoding_version()]
-        return entry(key_of(facts, self.known.as_json()), self._make)
+        known, trained = self.known, None
+        if known.fitted and known.splits:  # the rows that the weights were trained on are often in the cache
+            trained = found(self._key(self.param, Known().as_json()))
+        if trained and _is_of(trained, known):
+            made = trained
+        else:
+            made = entry(self._key(self.param, known.as_json()), self._make)
+        if "raw" in self.__dict__:
+            self.__dict__.pop("raw").close()  # it takes memory
+        return made
 
     def _make(self, folder: Path) -> dict[str, Any]:
         try:
-            with self.raw as raw:
-                made = Making(raw, self.param, self.known, folder).make()
+            return Making(self.raw, self.param, self.known, folder).make()
         except OSError as e:
             raise DataError(f"Cannot keep the rows of {self.raw.name}: {e.strerror or e}.") from e
-        del self.__dict__["raw"]  # it is closed
-        return made
 
     @cached_property
     def columns(self) -> tuple[ColumnType, ...]:
@@ -105,23 +134,26 @@ class _Asked:
 
     def table(self) -> Table:
         """The rows, labels and weights."""
-        said, arrays, param = self.entry.said, self.entry.arrays, self.param
-        tops = (TopSpec("float32", arrays["rows"].shape[1:], fitted=self.columns), *self._tops())
+        said, arrays = self.entry.said, self.entry.arrays
         parts = {part: arrays[part] for part in ("TRAIN", "VALIDATION", "TEST") if part in arrays}
-        tested = len(parts.get("TEST", ())) or param.test_source
+        tested = len(parts.get("TEST", ())) or self.param.test_source
         has_validation = bool(len(parts.get("VALIDATION", ())))
         if parts and not tested:
             parts["TEST"] = parts["VALIDATION"] if has_validation else parts["TRAIN"]
         if parts and not has_validation:
             parts["VALIDATION"] = parts["TEST"]
-        described = Description(
-            said["name"], tops, said["rows"], tuple(said["classes"]), sha256=said["sha256"], columns=tuple(c.name for c in self.columns),
-            label=", ".join(param.label), has_validation=has_validation,
-        )  # fmt: skip
         return Table(
-            described, lambda: tuple(arrays[name] for name in ("rows", "label", "weight") if name in arrays),
+            self._described(has_validation), lambda: tuple(arrays[name] for name in ("rows", "label", "weight") if name in arrays),
             parts=parts or dict.fromkeys(("TRAIN", "VALIDATION", "TEST"), arrays["ALL"]), raw=self.raw_values, place=self.place,
             notes=lambda: list(said["notes"]), has_test_rows=bool(tested or has_validation), all_phases=True,
+        )  # fmt: skip
+
+    def _described(self, has_validation: bool) -> Description:
+        said = self.entry.said
+        return Description(
+            said["name"], (TopSpec("float32", self.entry.arrays["rows"].shape[1:], fitted=self.columns), *self._tops()), said["rows"],
+            tuple(said["classes"]), sha256=said["sha256"], columns=tuple(c.name for c in self.columns), label=", ".join(self.param.label),
+            has_validation=has_validation, rules=tuple(_rules(said)),
         )  # fmt: skip
 
     def _tops(self) -> list[TopSpec]:
@@ -166,6 +198,16 @@ class _Asked:
             values = (every if by_number else every[asked])[where]
             found[column.name] = values.astype(object if column.dtype == "string" else column.dtype)
         return found
+
+
+def _is_of(made: Entry, known: Known) -> bool:
+    """Whether rows were encoded by these columns and have these classes."""
+    return tuple(made.said["classes"]) == known.classes and column_types(map(from_json, made.said["columns"])) == known.fitted
+
+
+def _rules(said: Mapping[str, Any]) -> list[pb.ColumnParameter]:
+    """The rules of columns in an entry of the cache."""
+    return [pb.ColumnParameter.FromString(bytes.fromhex(rule)) for rule in said["rules"]]
 
 
 def _task(tops: tuple[TopSpec, ...], classes: tuple[str, ...]) -> int | None:

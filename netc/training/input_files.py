@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from netc.compiler.program import Program
 from netc.errors import RunError, SpecError
 from netc.files import read_file, replace_file
 from netc.formats.typed_json import MisfitError, typed
+from netc.spec.private_paths import SQLITE, without_password
 
 NAME = "inputs.json"  # in the folder of a run
 
 PATHS = ("source", "test_source", "validation_source", "mean_file")  # fields of layers that contain a file or a folder
 ROOT = "root_folder"  # base of the paths in a list, by default the folder of the net
+ADDRESS = "://"  # part of the address of a database
 LISTS = ("ImageData", "WindowData", "HDF5Data")  # types whose source is a list of files
 CHANGING = ("lock.mdb", "LOCK", "LOG", "LOG.old")  # files of databases that change when netc reads the database
 
@@ -52,10 +55,20 @@ def moved_to(folder: Path, net: pb.NetParameter, base: str) -> pb.NetParameter:
     moved.CopyFrom(net)
     for _, message, name in _fields(moved):
         value = getattr(message, name)
-        path = Path(base) / value if name == ROOT else existing(value, base)
-        if path is not None and not Path(value).is_absolute():
-            setattr(message, name, os.path.relpath(os.path.realpath(path), os.path.realpath(folder)))
+        start, path = _path_of(value, name, base)
+        if path is not None and not Path(value.removeprefix(start)).is_absolute():
+            setattr(message, name, start + os.path.relpath(os.path.realpath(path), os.path.realpath(folder)))
+        elif ADDRESS in value:
+            setattr(message, name, without_password(value))
     return moved
+
+
+def _path_of(value: str, field: str, base: str) -> tuple[str, Path | None]:
+    """The path in the value of a field, and what comes before it, such as sqlite:///; None if it is not the path of a file."""
+    start = SQLITE if value.startswith(SQLITE) else ""
+    if field == ROOT or start or (has_magic(value) and ADDRESS not in value and existing(value, base) is None):
+        return start, Path(base) / value.removeprefix(start)
+    return start, existing(value, base)
 
 
 def without_folders(net: pb.NetParameter, names: Collection[str]) -> pb.NetParameter:
@@ -77,6 +90,9 @@ def fingerprints(program: Program, plugins: Sequence[str]) -> dict[str, str]:
         message = next(d.message for d in (job.train, *job.tests) if d.path == net)
         for name, files in _sources(message, job.base):
             digests.setdefault(name, []).append(_digest(files))
+    for layer in program.train_net.sources:
+        if layer.source and layer.type == "Table" and ADDRESS in layer.param.table_param.source:
+            digests.setdefault(without_password(layer.param.table_param.source), []).append(layer.source.sha256)
     for plugin in plugins:
         digests.setdefault(Path(plugin).name, []).append(_digest({"": Path(plugin)}))
     return {name: hashlib.sha256("".join(sorted(set(parts))).encode()).hexdigest() for name, parts in digests.items()}
@@ -111,7 +127,13 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 def _sources(net: pb.NetParameter, base: str) -> Iterator[tuple[str, dict[str, Path]]]:
     """Yield the name of each file or folder that a net reads, and the files in it or in its list."""
     for layer, message, name in _fields(net):
-        path = existing(getattr(message, name), base) if name != ROOT else None
+        value = getattr(message, name)
+        path = existing(value, base) if name != ROOT else None
+        if name != ROOT and layer.type == "Table" and path is None and has_magic(value):
+            yield (
+                value,
+                {str(n): Path(file) for n, file in enumerate(sorted(glob(str(Path(base) / Path(value).expanduser()), recursive=True)))},
+            )
         if path is not None:
             listed = _listed(path, Path(base) / getattr(message, ROOT, "")) if name == "source" and layer.type in LISTS else {}
             yield path.resolve().name, _in(path) | listed

@@ -8,6 +8,7 @@ from netc.zoo.names import CARD
 from netc.zoo.programs import programs, shape_text
 
 NOT_STATED = "Not stated."
+MOST_COLUMNS = 200
 
 
 def model_card(manifest: Mapping[str, Any]) -> str:
@@ -58,7 +59,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return _text(" ".join(text.split())).replace("|", "\\|")
+    return _text(" ".join(text.split())).replace("|", "\\|").replace("`", "\\`")
 
 
 def _metrics(manifest: Mapping[str, Any]) -> list[str]:
@@ -85,10 +86,27 @@ def _run(manifest: Mapping[str, Any]) -> list[str]:
         [(kind, port["name"], port["dtype"], shape_text(port["shape"])) for kind in ("inputs", "outputs") for port in manifest[kind]],
     )
     facts = "\n".join(f"- {_text(' '.join(fact.split()))}" for fact in manifest.get("preprocessing", ()))
-    parts = ["## Run", ports, *([facts] if facts else []), "Run these programs in the folder of the model:"]
-    for title, language, program in programs(manifest["inputs"], manifest["outputs"], _has(manifest, "test_vectors.npz")):
+    parts = [*_columns(manifest), "## Run", ports, *([facts] if facts else []), "Run these programs in the folder of the model:"]
+    about = {column["name"]: {key: column[key] for key in ("example", "values")} for column in manifest.get("columns", ())}
+    inputs = [{**port, **about.get(port["name"], {})} for port in manifest["inputs"]]
+    for title, language, program in programs(inputs, manifest["outputs"], _has(manifest, "test_vectors.npz")):
         parts += [f"### {title}", f"```{language}\n{program}```"]
     return parts
+
+
+def _columns(manifest: Mapping[str, Any]) -> list[str]:
+    """The columns that the model takes, with the values of the training rows."""
+    columns = manifest.get("columns", [])
+    if not columns:
+        return []
+    rows = [(c["name"], c["type"], c["values"], "some" if c["gaps"] else "none", _shown(c["example"])) for c in columns[:MOST_COLUMNS]]
+    rest = len(columns) - MOST_COLUMNS
+    table = _table(("column", "type", "values in the training rows", "gaps", "example"), rows)
+    return ["## Columns", table, *([f"{rest:,} more columns are in manifest.json."] if rest > 0 else [])]
+
+
+def _shown(example: Any) -> str:
+    return "missing" if example is None else f"{example:.10g}" if isinstance(example, float) else str(example)
 
 
 def _check(manifest: Mapping[str, Any]) -> list[str]:

@@ -13,19 +13,21 @@ from netc.errors import ZooError
 from netc.zoo.names import is_alias, is_file_name, is_model_name, is_version
 
 FORMAT = 1
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 23
 MOST_FILES = 1000
+MOST_PORTS = 1 << 16  # a table may have thousands of columns
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Terminal escapes, lone surrogates, invisible characters and direction marks can make a listing show false text.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-_PORT_NAME = re.compile(r"[^\s`\\\"']([^\n\r\t`\\\"']{0,198}[^\s`\\\"'])?")  # used in the programs of the card
+_PORT_NAME = re.compile(r"\S([^\n\r\t]{0,198}\S)?")
 _DTYPE = re.compile(r"(u?int(8|16|32|64)|float(16|32|64)|bfloat16|bool|string)")
 
 ROLES = {
     "model.onnx": "model",
     "open.onnx": "open model",
+    "columns.onnx": "columns",
     "train.onnx": "train",
     "gradient.onnx": "gradient",
     "update.onnx": "update",
@@ -173,8 +175,22 @@ def _metrics(value: Any) -> bool:
     return isinstance(value, dict) and all(_text(k) and _number(v) for k, v in value.items())
 
 
-def _list_of(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and len(value) <= MOST_FILES and all(map(test, value))
+def _column(value: Any) -> bool:
+    """Whether a value describes a column of a table: the input, its type, a typical raw value and the values of the training rows."""
+    return (
+        isinstance(value, dict)
+        and _matches(_PORT_NAME, value.get("name"))
+        and _text(value.get("type"))
+        and _matches(_DTYPE, value.get("dtype"))
+        and isinstance(value.get("values"), str)
+        and isinstance(value.get("gaps"), bool)
+        and (value.get("example") is None or isinstance(value["example"], str) or _number(value["example"]))
+        and isinstance(value.get("format", ""), str)
+    )
+
+
+def _list_of(test: Callable[[Any], bool], most: int = MOST_FILES) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and len(value) <= most and all(map(test, value))
 
 
 SHA256 = ("64 hexadecimal digits", _sha256)
@@ -201,8 +217,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "opset": COUNT,
     "licence": TEXT,
     "parent": ("{name, version, manifest_sha256} or null", _parent),
-    "inputs": ("a list of {name, dtype, shape}", _list_of(_port)),
-    "outputs": ("a list of {name, dtype, shape}", _list_of(_port)),
+    "inputs": ("a list of {name, dtype, shape}", _list_of(_port, MOST_PORTS)),
+    "outputs": ("a list of {name, dtype, shape}", _list_of(_port, MOST_PORTS)),
     "netc": TEXT,
     "command": TEXT,
 }
@@ -213,5 +229,9 @@ OPTIONAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "limits": TEXT,
     "preprocessing": ("a list of texts", _list_of(_text)),
     "parameters": COUNT,
+    "columns": ("a list of {name, type, dtype, values, gaps, example}", _list_of(_column, MOST_PORTS)),
+    "labels": ("a list of texts", _list_of(_text)),
+    "task": TEXT,
+    "thresholds": ("a mapping of names to finite numbers", _metrics),
     "tolerance": ("{file of vectors: {relative, absolute}} with numbers below 1", _tolerance),
 }

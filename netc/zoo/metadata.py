@@ -16,6 +16,13 @@ def _words(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= MOST_WORDS and all(isinstance(word, str) for word in value)
 
 
+def _columns(value: Any) -> bool:
+    """Whether a value names columns: by their names, or with the type of each."""
+    if not isinstance(value, list) or len(value) > MOST_WORDS:
+        return False
+    return _words(value) or all(isinstance(c, dict) and _words([c.get("name"), c.get("type"), c.get("format", "")]) for c in value)
+
+
 def _whole(value: Any, most: int, least: int = 0) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
@@ -29,7 +36,10 @@ def _source(value: Any) -> bool:
 RULES = {
     "classes": ("a list of texts", _words),
     "vocabulary": ("a list of texts", _words),
-    "columns": ("a list of texts", _words),
+    "columns": ("a list of texts, or of {name, type}", _columns),
+    "labels": ("a list of texts", _words),
+    "task": ("a text", lambda v: isinstance(v, str)),
+    "thresholds": ("numbers by name", lambda v: isinstance(v, dict) and all(isinstance(n, float | int) for n in v.values())),
     "tokens": ("a text", lambda v: isinstance(v, str)),
     "forecasts": ("a text", lambda v: isinstance(v, str)),
     "label": ("a text", lambda v: isinstance(v, str)),

@@ -12,6 +12,7 @@ from netc import zoo
 from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import kept_words, meaning
 from netc.compiler.program import Program
+from netc.compiler.raw_columns import TABLE, columns_of, table_of, task_of
 from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
 from netc.graph.contract import NEXT, STATE
@@ -21,6 +22,7 @@ from netc.net.model import Layer
 from netc.spec.private_paths import plain_path
 from netc.training.evaluate import Scores, singles
 from netc.version import VERSION
+from netc.zoo.raw_rows import table_manifest
 
 PARENT = "parent.json"  # in the folder of a run, so that a resumed run knows its parent
 DESCRIPTIVE = ("description", "licence", "dataset_licence", "intended_use", "limits")  # fields of a net that do not affect training
@@ -63,6 +65,7 @@ def stated(program: Program, model: Any, scores: Scores, command: str, inputs: M
         "inputs": [_port(v) for v in model.graph.input],
         "outputs": [_port(v) for v in model.graph.output],
         **{name: value for name, value in optional.items() if value},
+        **table_manifest(json.loads(next((p.value for p in model.metadata_props if p.key == "netc"), "{}"))),
     }
 
 
@@ -81,7 +84,9 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
     """Yield notes on the inputs and the classes of the model. `inputs` are those of its test vectors."""
     for layer in program.test_net.sources:
         fed = [top for top in layer.tops if top in inputs]
-        if layer.source is None or not fed:
+        if layer.type == TABLE:
+            yield from _raw_rows(program)
+        if layer.source is None or not fed or layer.type == TABLE:
             continue
         yield _values(layer, layer.source.tokens, inputs[fed[0]])
         if layer.source.columns:
@@ -96,6 +101,20 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
     yield from (f"The model {diagnostic.text.rstrip('.')}." for diagnostic in program.pinned)
     if kept_words(program.classes):
         yield "The scores of the classes are in the order of the lines in labels.txt."
+
+
+def _raw_rows(program: Program) -> Iterator[str]:
+    """Yield notes on the columns of a table as inputs."""
+    layer = table_of(program.test_net)
+    if layer is None:
+        return
+    yield 'The model takes raw rows: each input has a column, one value for each row. A gap is NaN in a number and "" in a text.'
+    if any(column.dtype == "int64" for column in columns_of(program.test_net, layer)):
+        yield "A date is in seconds since 1970 (UTC); the least int64 is a gap."
+    yield "Values that the training rows did not have are read as rare ones."
+    if task_of(layer) == "classes":
+        chosen = "the second class if its score is at least 0.5" if len(program.classes) == 2 else "that with the highest score"
+        yield f"The text output is the class of each row: {chosen}."
 
 
 def _values(layer: Layer, tokens: str, array: np.ndarray) -> str:

@@ -1,6 +1,10 @@
-"""The programs on a model card, which run the model in Python, JavaScript and C# with its names, types and shapes."""
+"""The programs on a model card, which run the model in Python, JavaScript and C# with its names, types and shapes.
+
+A port may have an `example`, a raw value of one row (None for a missing one), and `values`, a text about the values that it takes.
+"""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
@@ -21,7 +25,10 @@ TYPES = {
     "uint16": ("Uint16Array", "ushort"),
     "uint8": ("Uint8Array", "byte"),
     "bool": ("Uint8Array", "bool"),
+    "string": ("", "string"),
 }
+MISSING = {"string": "", "int64": -(1 << 63)}  # raw values of missing cells; NaN in numbers
+MOST_SHOWN = 100  # letters of a comment
 
 PYTHON = """\
 import numpy as np
@@ -32,7 +39,7 @@ session = ort.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
 {feeds}
 }}
 for output, value in zip(session.get_outputs(), session.run(None, feeds)):
-    print(output.name, value.shape{after})
+    print(output.name, {shown})
 """
 
 JAVASCRIPT = """\
@@ -43,7 +50,7 @@ const feeds = {{
 {feeds}
 }};
 const outputs = await session.run(feeds);
-for (const name of session.outputNames) console.log(name, outputs[name].dims);
+for (const name of session.outputNames) console.log(name, outputs[name].{shown});
 """
 
 C_SHARP = """\
@@ -64,11 +71,11 @@ def programs(inputs: Sequence[Port], outputs: Sequence[Port], vectors: bool) -> 
     """(title, language of the code block, program) per language that supports the types. `vectors`: test_vectors.npz exists."""
     if not all(port["dtype"] in TYPES for port in (*inputs, *outputs)):
         return []
-    feeds = "\n".join(f"    {_c_sharp(port)}, // {shape_text(port['shape'])}" for port in inputs)
-    shown = "\n".join(map(_shown, outputs))
+    feeds = "\n".join(f"    {_c_sharp(port)}, // {_comment(port)}" for port in inputs)
+    shown = "\n".join(_shown(port, _has_rows(inputs)) for port in outputs)
     return [
         ("Python (onnxruntime)", "python", _python(inputs, vectors)),
-        ("JavaScript (onnxruntime-node, onnxruntime-web)", "javascript", JAVASCRIPT.format(feeds="\n".join(map(_javascript, inputs)))),
+        ("JavaScript (onnxruntime-node, onnxruntime-web)", "javascript", _scripts(inputs)),
         ("C# (Microsoft.ML.OnnxRuntime)", "csharp", C_SHARP.format(feeds=feeds, outputs=shown)),
     ]
 
@@ -83,31 +90,82 @@ def _sizes(port: Port) -> list[int]:
     return [n if isinstance(n, int) else 1 for n in port["shape"]]
 
 
-def _python(inputs: Sequence[Port], vectors: bool) -> str:
-    def value(port: Port) -> str:
-        return f'vectors["input.{port["name"]}"]' if vectors else f'np.zeros({tuple(_sizes(port))}, "{port["dtype"]}")'
+def _has_rows(inputs: Sequence[Port]) -> bool:
+    """Whether the inputs have an example row."""
+    return any("example" in port for port in inputs)
 
-    feeds = "\n".join(f'    "{p["name"]}": {value(p)},  # {p["dtype"]}, {shape_text(p["shape"])}' for p in inputs)
+
+def _quoted(text: str) -> str:
+    """A text in quotes, for all three languages. A backquote could end the block of code."""
+    return json.dumps(text, ensure_ascii=False).replace("`", "\\u0060")
+
+
+def _comment(port: Port) -> str:
+    """The shape of a port, or the values that it takes."""
+    if "example" not in port:
+        return shape_text(port["shape"])
+    missing = {"string": '""', "int64": str(MISSING["int64"])}.get(port["dtype"], "NaN")
+    values = port.get("values", "")[:MOST_SHOWN].replace("`", "'")
+    return f"{values}; {missing}: missing"
+
+
+def _example(port: Port) -> Any:
+    """The raw value of the example row."""
+    return MISSING.get(port["dtype"], math.nan) if port["example"] is None else port["example"]
+
+
+def _python(inputs: Sequence[Port], vectors: bool) -> str:
+    vectors = vectors and not _has_rows(inputs)
+
+    def value(port: Port) -> str:
+        if "example" in port:
+            given = _example(port)
+            text = _quoted(given) if isinstance(given, str) else "np.nan" if given != given else repr(given)
+            return f"np.array([{text}], {'object' if port['dtype'] == 'string' else _quoted(port['dtype'])})"
+        if port["dtype"] == "string":
+            return f'np.full({tuple(_sizes(port))}, "", object)'
+        return f"vectors[{_quoted('input.' + port['name'])}]" if vectors else f'np.zeros({tuple(_sizes(port))}, "{port["dtype"]}")'
+
+    def comment(port: Port) -> str:
+        return _comment(port) if "example" in port else f"{port['dtype']}, {_comment(port)}"
+
+    feeds = "\n".join(f"    {_quoted(port['name'])}: {value(port)},  # {comment(port)}" for port in inputs)
     before = 'vectors = np.load("test_vectors.npz")\n' if vectors else ""
     after = ', np.allclose(value, vectors["output." + output.name], 1e-3, 1e-3)' if vectors else ""
-    return PYTHON.format(before=before, feeds=feeds, after=after)
+    return PYTHON.format(before=before, feeds=feeds, shown="value.tolist()" if _has_rows(inputs) else f"value.shape{after}")
+
+
+def _scripts(inputs: Sequence[Port]) -> str:
+    return JAVASCRIPT.format(feeds="\n".join(map(_javascript, inputs)), shown="data" if _has_rows(inputs) else "dims")
 
 
 def _javascript(port: Port) -> str:
     array, _ = TYPES[port["dtype"]]
-    name, sizes = json.dumps(port["name"]), _sizes(port)
-    made = f"new ort.Tensor({json.dumps(port['dtype'])}, new {array}({prod(sizes)}), {json.dumps(sizes)})"
-    return f"    {name}: {made}, // {shape_text(port['shape'])}"
+    sizes = _sizes(port)
+    if "example" in port:
+        given = _example(port)
+        text = _quoted(given) if isinstance(given, str) else "NaN" if given != given else repr(given)
+        made = f"[{text}]" if port["dtype"] == "string" else f"{array}.of({text}{'n' * (port['dtype'] == 'int64')})"
+    elif port["dtype"] == "string":
+        made = f'Array({prod(sizes)}).fill("")'
+    else:
+        made = f"new {array}({prod(sizes)})"
+    return f"    {_quoted(port['name'])}: new ort.Tensor({_quoted(port['dtype'])}, {made}, {json.dumps(sizes)}), // {_comment(port)}"
 
 
 def _c_sharp(port: Port) -> str:
     _, kind = TYPES[port["dtype"]]
-    sizes = ", ".join(map(str, _sizes(port)))
-    return f"NamedOnnxValue.CreateFromTensor({json.dumps(port['name'])}, new DenseTensor<{kind}>(new int[] {{ {sizes} }}))"
+    sizes = f"new int[] {{ {', '.join(map(str, _sizes(port)))} }}"
+    if "example" in port:
+        given = _example(port)
+        text = _quoted(given) if isinstance(given, str) else f"{kind}.NaN" if given != given else repr(given) + "f" * (kind == "float")
+        sizes = f"new {kind}[] {{ {text} }}, {sizes}"
+    return f"NamedOnnxValue.CreateFromTensor({_quoted(port['name'])}, new DenseTensor<{kind}>({sizes}))"
 
 
-def _shown(port: Port) -> str:
-    """The C# line that prints the shape of an output."""
-    name, kind = json.dumps(port["name"]), TYPES[port["dtype"]][1]
+def _shown(port: Port, values: bool) -> str:
+    """The C# line that prints the shape of an output, or its values."""
+    name, kind = _quoted(port["name"]), TYPES[port["dtype"]][1]
     value = f"outputs.First(o => o.Name == {name}).AsTensor<{kind}>()"
-    return f'Console.WriteLine({name} + " " + string.Join(" x ", {value}.Dimensions.ToArray()));'
+    text = f'string.Join(", ", {value})' if values else f'string.Join(" x ", {value}.Dimensions.ToArray())'
+    return f'Console.WriteLine({name} + " " + {text});'

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from netc import data, schedules, zoo
 from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import kept_words
 from netc.compiler.program import Program
+from netc.compiler.raw_columns import table_of
 from netc.compiler.step_files import START, lines, model_files, start_bytes, training_files
 from netc.errors import RunError, SpecError, ZooError
 from netc.graph.contract import LR, NOISE, STATE
@@ -24,6 +26,7 @@ from netc.training.evaluate import Scores
 from netc.training.feed import Feeder
 from netc.zoo import vectors
 from netc.zoo.model_info import missing_licences, stated
+from netc.zoo.raw_rows import check_raw_rows, thresholds
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4
@@ -67,7 +70,7 @@ def publish_run(
 
     RunError if the deployed model fails its test vectors.
     """
-    model, portable = program.deploy_model(states), program.portable
+    model, portable = _checked_model(program, states), program.portable
     start = {n: states[n] if n in states and node.state.is_weight else node.state.start()
              for n, node in program.states.items()}  # fmt: skip
     files: dict[str, bytes] = {
@@ -91,6 +94,17 @@ def publish_run(
     if curves is not None:
         files["curves.png"] = curves
     return zoo.publish(target, zoo.model_name(program.job.name), files, manifest, version, key)
+
+
+def _checked_model(program: Program, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
+    """model.onnx. That of a table is run on raw rows, and gets thresholds for its scores. RunError if a score is not finite."""
+    model = program.deploy_model(states)
+    if table_of(program.test_net) is None:
+        return model
+    content = model.SerializeToString()
+    check_raw_rows(program, content)
+    found = thresholds(program, content)
+    return program.deploy_model(states, facts={"thresholds": found}) if found else model
 
 
 def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
@@ -128,10 +142,8 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
     outputs = session.run(given)
     expected = opened.run({n: a for n, a in STATE.named(states).items() if n in opened.inputs} | given)
     for name, value in outputs.items():
-        if not np.allclose(value, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
-            raise RunError(
-                f"model.onnx: output {name!r} differs from the net by {np.abs(value - expected[name]).max():.3g}; it is not published"
-            )
+        if text := vectors.differs(value, expected[name], TOLERANCES[vectors.OUTPUTS]):
+            raise RunError(f"model.onnx: output {name!r} differs from the net{text}; it is not published")
     return zoo.npz({vectors.INPUT + n: a for n, a in given.items()} | {vectors.OUTPUT + n: a for n, a in outputs.items()})
 
 

@@ -137,9 +137,17 @@ def _differs(
     """
     if result is None or result.shape != expected.shape:
         return f"{path}: {what} is {'missing' if result is None else result.shape}; the vectors have {expected.shape}"
+    by = differs(result, expected, tolerance, whole)
+    return f"{path}: {what} differs from the vectors{by}" if by else None
+
+
+def differs(result: np.ndarray, expected: np.ndarray, tolerance: Mapping[str, float], whole: bool = False) -> str:
+    """By how much `result` differs from `expected`, an array of the same shape; "" if it does not. Texts must be equal."""
+    if expected.dtype.kind in "OU":
+        rows = int(np.sum(result.astype(str) != expected.astype(str)))
+        return f" in {rows} of {expected.size} texts" if rows else ""
     difference, size = np.abs(result.astype(np.float64) - expected), np.abs(expected.astype(np.float64))
     if whole and expected.size:
         difference, size = (np.sqrt(np.mean(np.square(a))) for a in (difference, size))
-    if np.all(difference <= tolerance["absolute"] + tolerance["relative"] * size):
-        return None
-    return f"{path}: {what} differs from the vectors by {np.max(difference):.3g}"
+    small = np.all(difference <= tolerance["absolute"] + tolerance["relative"] * size)
+    return "" if small else f" by {np.max(difference):.3g}"

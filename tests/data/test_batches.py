@@ -38,7 +38,7 @@ def test_what_there_is() -> None:
     assert set(source) == {".csv", ".npy", ".npz", ".tsv", ".txt", "arrays", "folder", "images in a table", "leveldb", "lmdb"} | layers
     images = {"mnist", "fashion-mnist", "cifar10", "cifar100", "digits"}
     sequences = {"japanese_vowels", "sst", "sst_sentences", "sst_sentences2", "sunspots", "tinyshakespeare"}
-    assert set(dataset) == images | sequences | {"iris", "breast_cancer", "diabetes", "ten"}
+    assert set(dataset) == images | sequences | {"iris", "wine", "breast_cancer", "diabetes", "ten"}
 
 
 def test_every_epoch_is_an_order_of_its_own_and_batches_span_them() -> None:

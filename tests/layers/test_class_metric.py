@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from netc.errors import DataError, SpecError
-from tests.layers.nets import about, forward
+from netc.graph.emit import emit
+from netc.graph.passes import simplify
+from tests.layers.nets import about, forward, net
+from tests.runtime.test_kernel_table import without_kernel
 from tests.training.test_evaluate import scores
 
 M = pytest.importorskip("sklearn.metrics", reason="pip install scikit-learn")
@@ -31,19 +34,22 @@ MARKS, LIKELY = RANDOM.integers(0, 2, (ROWS, 4)), np.round(RANDOM.random((ROWS, 
 MARKS[:, 2] = 0
 
 
-def both(folder: Path, layer: str, batch: int, prediction: np.ndarray, label: np.ndarray) -> Found:
-    """The tops of a metric over a test set, compared with those of one batch of all rows."""
-    name, _, fields = layer.partition(": ")
-    layer = f"{name}: {{bottom: [p, label], top: [a, b]{fields and ', ' + fields}}}"
-    if name in ("LogLoss", "BrierScore", "CalibrationError"):
-        layer = layer.replace("[a, b]", "a")
-    found = scores(folder, [layer], batch, p=prediction, label=label)
-    graph = forward(layer, "TEST", p=prediction, label=label)
-    assert graph["a"] == pytest.approx(found["a"], abs=1e-6)
-    if isinstance(found.get("b"), list):
-        kept = [k for k, v in enumerate(found["b"]) if v is not None]
-        np.testing.assert_allclose(graph["b"][kept], [found["b"][k] for k in kept], atol=1e-6)
-    return found
+def measured(folder: Path, batch: int, *cases: tuple[str, np.ndarray, np.ndarray]) -> list[Found]:
+    """The tops `a` and `b` of metrics over a test set, for (layer, predictions, labels), compared with those of one batch of all rows."""
+    layers: list[str] = []
+    arrays: dict[str, np.ndarray] = {}
+    for k, (layer, prediction, label) in enumerate(cases):
+        name, _, fields = layer.partition(": ")
+        tops = f"a{k}" if name in ("LogLoss", "BrierScore", "CalibrationError") else f"[a{k}, b{k}]"
+        layers.append(f"{name}: {{bottom: [p{k}, l{k}], top: {tops}{fields and ', ' + fields}}}")
+        arrays |= {f"p{k}": prediction, f"l{k}": label}
+    scored, graph = scores(folder, layers, batch, **arrays), forward("\n".join(layers), "TEST", {}, **arrays)
+    for name, value in scored.items():
+        kept = [v for v in value if v is not None] if isinstance(value, list) else [value]
+        made = graph[name].reshape(-1)
+        known = [v is not None for v in value] if isinstance(value, list) else [True]
+        np.testing.assert_allclose(made[known], kept, rtol=1e-6, atol=1e-6)
+    return [{top: scored.get(f"{top}{k}") for top in "ab"} for k in range(len(cases))]
 
 
 def ece(p: np.ndarray, hit: np.ndarray, bins: int = 10) -> float:
@@ -77,52 +83,52 @@ CASES: list[tuple[str, np.ndarray, np.ndarray, Callable[[], float]]] = [
 
 @about("LogLoss", "BrierScore", "CalibrationError", "AveragePrecision")
 @pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("case", range(len(CASES)))
-def test_probabilities(tmp_path: Path, case: int, batch: int) -> None:
-    layer, prediction, label, expected = CASES[case]
-    assert both(tmp_path, layer, batch, prediction, label)["a"] == pytest.approx(expected(), abs=1e-6)
+def test_probabilities(tmp_path: Path, batch: int) -> None:
+    found = [f["a"] for f in measured(tmp_path, batch, *(case[:3] for case in CASES))]
+    assert found == pytest.approx([expected() for *_, expected in CASES], abs=1e-6)
+
+
+KINDS = [("F1", M.f1_score), ("Precision", M.precision_score), ("Recall", M.recall_score)]
 
 
 @about("F1", "Precision", "Recall")
 @pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("layer, reference", [("F1", M.f1_score), ("Precision", M.precision_score), ("Recall", M.recall_score)])
+@pytest.mark.parametrize("layer, reference", KINDS)
 def test_classes(tmp_path: Path, layer: str, reference: Callable[..., Any], batch: int) -> None:
     predicted = MANY.argmax(1)
-    found = both(tmp_path, layer, batch, MANY, LABEL)
-    assert found["a"] == pytest.approx(reference(LABEL, predicted, average="macro", zero_division=0), abs=1e-6)
+    macro, micro, positive, threshold = measured(
+        tmp_path, batch, (layer, MANY, LABEL), (f"{layer}: average: MICRO", MANY, LABEL), (f"{layer}: positive: 1", TWO, CLASSES),
+        (f"{layer}: positive: 1, threshold: 0.3", ONE, CLASSES),
+    )  # fmt: skip
+    assert macro["a"] == pytest.approx(reference(LABEL, predicted, average="macro", zero_division=0), abs=1e-6)
     each = reference(LABEL, predicted, average=None, zero_division=0, labels=range(5))
     asked = {"F1": np.ones(4), "Precision": np.ones(4), "Recall": np.bincount(LABEL, minlength=4)}[layer]
-    assert [v or 0 for v in found["b"]] == pytest.approx(each, abs=1e-6)
-    assert [v is None for v in found["b"]] == [*(asked == 0), True]
-    found = both(tmp_path, f"{layer}: average: MICRO", batch, MANY, LABEL)
-    assert found["a"] == pytest.approx(reference(LABEL, predicted, average="micro"), abs=1e-6)
-    assert both(tmp_path, f"{layer}: positive: 1", batch, TWO, CLASSES)["a"] == pytest.approx(reference(CLASSES, TWO.argmax(1)), abs=1e-6)
-    found = both(tmp_path, f"{layer}: positive: 1, threshold: 0.3", batch, ONE, CLASSES)
-    assert found["a"] == pytest.approx(reference(CLASSES, np.float32(0.3) <= ONE), abs=1e-6)
-
-
-@pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("layer, reference", [("F1", M.f1_score), ("Precision", M.precision_score), ("Recall", M.recall_score)])
-@pytest.mark.parametrize("average", ["MACRO", "MICRO"])
-def test_several_labels(tmp_path: Path, layer: str, reference: Callable[..., Any], average: str, batch: int) -> None:
-    likely = LIKELY.copy()
-    likely[:, 2] = 0  # a label that neither occurs nor is predicted
-    found = both(tmp_path, f"{layer}: average: {average}", batch, likely, MARKS)
-    assert found["a"] == pytest.approx(reference(MARKS, likely >= 0.5, average=average.lower(), zero_division=0), abs=1e-6)
+    assert [v or 0 for v in macro["b"]] == pytest.approx(each, abs=1e-6)
+    assert [v is None for v in macro["b"]] == [*(asked == 0), True]
+    assert micro["a"] == pytest.approx(reference(LABEL, predicted, average="micro"), abs=1e-6)
+    assert positive["a"] == pytest.approx(reference(CLASSES, TWO.argmax(1)), abs=1e-6)
+    assert threshold["a"] == pytest.approx(reference(CLASSES, np.float32(0.3) <= ONE), abs=1e-6)
 
 
 @about("MultiLabelAccuracy")
 @pytest.mark.parametrize("batch", BATCHES)
-def test_rows_and_labels_that_are_right(tmp_path: Path, batch: int) -> None:
-    found = both(tmp_path, "MultiLabelAccuracy: threshold: 0.4", batch, LIKELY, MARKS)
+def test_several_labels(tmp_path: Path, batch: int) -> None:
+    likely = LIKELY.copy()
+    likely[:, 2] = 0  # a label that neither occurs nor is predicted
     predicted = (np.float32(0.4) <= LIKELY).astype(int)
-    assert found["a"] == pytest.approx(M.accuracy_score(MARKS, predicted), abs=1e-6)
-    assert found["b"] == pytest.approx(1 - M.hamming_loss(MARKS, predicted), abs=1e-6)
+    cases = [(f"{layer}: average: {average}", likely, MARKS) for layer, _ in KINDS for average in ("MACRO", "MICRO")]
+    *found, right = measured(tmp_path, batch, *cases, ("MultiLabelAccuracy: threshold: 0.4", LIKELY, MARKS))
+    expected = [
+        reference(MARKS, likely >= 0.5, average=average, zero_division=0) for _, reference in KINDS for average in ("macro", "micro")
+    ]
+    assert [f["a"] for f in found] == pytest.approx(expected, abs=1e-6)
+    assert right["a"] == pytest.approx(M.accuracy_score(MARKS, predicted), abs=1e-6)
+    assert right["b"] == pytest.approx(1 - M.hamming_loss(MARKS, predicted), abs=1e-6)
 
 
 def test_a_class_with_no_hits_has_no_average_precision(tmp_path: Path) -> None:
-    assert both(tmp_path, "AveragePrecision", 77, LIKELY, MARKS)["b"][2] is None
-    assert both(tmp_path, "AveragePrecision", 77, ONE, 0 * CLASSES)["a"] == 0
+    several, one = measured(tmp_path, 77, ("AveragePrecision", LIKELY, MARKS), ("AveragePrecision", ONE, 0 * CLASSES))
+    assert several["b"][2] is None and one["a"] == 0
 
 
 def test_scores_in_place_of_probabilities(tmp_path: Path) -> None:
@@ -141,3 +147,11 @@ def test_scores_in_place_of_probabilities(tmp_path: Path) -> None:
 def test_what_does_not_fit(layer: str, sentence: str) -> None:
     with pytest.raises(SpecError, match=sentence):
         forward(layer, "TEST", p=np.zeros((4, 3)), label=np.zeros(4))
+
+
+@pytest.mark.parametrize("layer", ["LogLoss", "BrierScore", "CalibrationError", "F1", "AveragePrecision", "MultiLabelAccuracy", "RMSE",
+                                   "MAE", "Deviance", "PinballLoss"])  # fmt: skip
+def test_a_metric_has_cuda_kernels(layer: str) -> None:
+    several = layer not in ("LogLoss", "BrierScore", "CalibrationError")
+    made = net(f"{layer}: {{bottom: [p, label], top: a}}", "TEST", {"p": MARKS, "label": MARKS if several else CLASSES})
+    assert without_kernel(emit(simplify(made.graph), "cuda", functions=False)) == []

@@ -247,7 +247,8 @@ NO_GRADIENT = {
     "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
     "TreeData", "WindowData",
 }  # fmt: skip
-OF_A_SOURCE = {"Encode", "Standardize"}  # they need facts that only a source has: test_table.py, test_normalization.py
+# They need facts that only a source has: test_table.py, test_relative.py, test_normalization.py.
+OF_A_SOURCE = {"Encode", "Relative", "Standardize"}
 
 
 def test_every_layer_has_a_row() -> None:

@@ -12,9 +12,12 @@ from netc import api
 from netc.commands.test import test_command as whole_set
 from netc.compiler.compilation import Compilation
 from netc.errors import Place, SpecError
+from netc.net.model import TEST
+from netc.net.resolve import resolve
 from netc.runtime import snapshot
+from netc.spec import parse_yaml
 from netc.spec.job import load_job
-from netc.training.evaluate import monitored_value
+from netc.training.evaluate import monitored, monitored_value
 from tests.small_nets import log, netc
 
 ROWS, BATCHES = 300, (300, 50, 10, 7, 1)
@@ -185,6 +188,15 @@ def test_scores_from_python(tmp_path: Path) -> None:
     weights.write_bytes(snapshot.weights_bytes(api.load(str(path)).start()))
     found = netc_package.test(str(path), str(weights))
     assert found.keys() == {"auc", "loss"} and found["auc"] == 0.5
+
+
+@pytest.mark.parametrize("name, more", [("loss", False), ("f1", True), ("f1_of", True), ("r2", True), ("rmse", False), ("mae", False)])
+def test_which_values_of_a_monitor_are_better(name: str, more: bool) -> None:
+    inputs = "  - Input: {name: data, top: [ip, label], shape: [{dim: [4, 2]}, {dim: [4]}]}\n"
+    metrics = "  - F1: {bottom: [ip, label], top: [f1, f1_of]}\n  - R2: {bottom: [ip, ip], top: [r2, rmse]}\n  - MAE: {bottom: [ip, ip]}\n"
+    net = resolve(parse_yaml(f"layers:\n{inputs}  - SoftmaxWithLoss: {{bottom: [ip, label]}}\n{metrics}"), TEST)
+    assert monitored(net, name) == (name, more)
+    assert monitored(net, "") == ("f1", True)
 
 
 def test_a_monitor_that_is_not_there() -> None:

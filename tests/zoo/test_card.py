@@ -66,13 +66,28 @@ def test_types_that_a_language_lacks(tmp_path: Path) -> None:
     assert 'new ort.Tensor("int64", new BigInt64Array(1), [])' in text
 
 
+def test_a_name_cannot_leave_its_quotes(tmp_path: Path) -> None:
+    name = """x": __import__("os").abort(), 'y\\'"""
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N"]) for n in (name, "y"))
+    graph = helper.make_graph([helper.make_node("Identity", [name], ["y"])], "named", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+    ports = {place: [{"name": n, "dtype": "float32", "shape": ["N"]}] for place, n in (("inputs", name), ("outputs", "y"))}
+    path = zoo.publish(tmp_path / "zoo", "named", {"model.onnx": model}, stated(**ports)).path
+    assert run_python(path) == "y (1,)\n"
+    if NODE:
+        assert run_javascript(path, tmp_path) in ("y [ 1 ]\n", None)
+    (*_, (_, _, text)) = programs([{"name": "a`b", "dtype": "float32", "shape": ["N"]}], [], False)
+    assert "`" not in text and "a\\u0060b" in text
+
+
 @pytest.mark.parametrize("dtype", sorted(TYPES))
 def test_the_programs_run_whatever_the_types(tmp_path: Path, dtype: str) -> None:
     """An input of each type, an output of it first, and one of float32: the programs take and show both."""
-    code = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    code = TensorProto.STRING if dtype == "string" else helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     x, y = (helper.make_tensor_value_info(name, code, ["N", 2]) for name in "xy")
     z = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", 2])
-    nodes = [helper.make_node("Identity", ["x"], ["y"]), helper.make_node("Cast", ["x"], ["z"], to=TensorProto.FLOAT)]
+    nodes = [helper.make_node("Identity", ["x"], ["y"]), helper.make_node("Cast", ["same" if dtype == "string" else "x"], ["z"], to=1)]
+    nodes = [*([helper.make_node("Equal", ["x", "x"], ["same"])] if dtype == "string" else []), *nodes]
     graph = helper.make_graph(nodes, "typed", [x], [y, z])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
     shape = {"shape": ["N", 2]}
@@ -83,7 +98,7 @@ def test_the_programs_run_whatever_the_types(tmp_path: Path, dtype: str) -> None
     text = program(path, "csharp")
     kind = TYPES[dtype][1]
     assert f"DenseTensor<{kind}>" in text and f'"y").AsTensor<{kind}>()' in text and '"z").AsTensor<float>()' in text
-    if NODE and dtype in ("float16", "int64", "bool"):
+    if NODE and dtype in ("float16", "int64", "bool", "string"):
         assert run_javascript(path, tmp_path) in ("y [ 1, 2 ]\nz [ 1, 2 ]\n", None)
 
 

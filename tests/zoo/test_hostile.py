@@ -68,7 +68,6 @@ def test_index_that_points_elsewhere(tmp_path: Path, change: dict[str, str]) -> 
         ({"description": "a\U000e0041b"}, "control characters"),
         ({"command": "netc\x9b2J"}, "control characters"),
         ({"inputs": [{"name": "x```\n<script>", "dtype": "float32", "shape": [1]}]}, "inputs"),
-        ({"inputs": [{"name": 'x": __import__("os")', "dtype": "float32", "shape": [1]}]}, "inputs"),
         ({"inputs": [{"name": "x", "dtype": "float32, __import__('os')", "shape": [1]}]}, "inputs"),
         ({"inputs": [{"name": "x", "dtype": "float32", "shape": [1] * 99}]}, "inputs"),
         ({"inputs": [{"name": "x", "dtype": "float32", "shape": [10**30]}]}, "inputs"),
@@ -76,7 +75,9 @@ def test_index_that_points_elsewhere(tmp_path: Path, change: dict[str, str]) -> 
         ({"tolerance": {"test_vectors.npz": {"relative": 10**9, "absolute": 0}}}, "tolerance"),
         ({"licence": "\ud800"}, "control characters"),
         ({"inputs": [{"name": "x", "dtype": "f", "shape": [-1]}]}, "inputs"),
-        ({"description": "x" * (1 << 20)}, "longer than the limit of 1048576 bytes"),
+        ({"description": "x" * (1 << 23)}, "longer than the limit of 8388608 bytes"),
+        ({"columns": [{"name": "x", "type": "number", "dtype": "float32", "values": "1", "gaps": 1, "example": 0}]}, "columns"),
+        ({"columns": [{"name": "x", "type": "number", "dtype": "float32", "values": "1", "gaps": True, "example": [0]}]}, "columns"),
     ],
 )
 def test_manifests(tmp_path: Path, change: dict[str, Any], said: str) -> None:

@@ -1,6 +1,6 @@
 """The kinds of data that `netc init` knows. The first kind that recognises the data writes the net."""
 
-from netc.commands.init import arrays, described, image_table, images, texts
+from netc.commands.init import arrays, described, image_table, images, series, table, texts
 from netc.commands.init.starter import Kind, Starter, Wanted
 from netc.errors import SpecError
 
@@ -10,6 +10,8 @@ KINDS = (
     Kind("images in a table", image_table.recognise, image_table.starter, takes_labels=True),
     Kind("texts", texts.recognise, texts.starter, takes_labels=True),
     Kind("images", images.recognise, images.starter),
+    Kind("series", series.recognise, series.starter, takes_labels=True),
+    Kind("table", table.recognise, table.starter, takes_labels=True),
     Kind("arrays", arrays.recognise, arrays.starter, takes_labels=True),
     Kind("described", lambda wanted: True, described.starter),  # named data sets, and all else that a Data layer reads
 )

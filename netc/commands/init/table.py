@@ -23,13 +23,20 @@ COPIED = 50  # a column with at most so many values may be the label in other wo
 
 def recognise(wanted: Wanted) -> bool:
     """Whether the data is a table: by the suffix of a file, by an address, or as the user names a label."""
-    if wanted.is_named or wanted.path.is_dir():
+    if wanted.is_named or wanted.path.is_dir() or not _is_utf8(wanted.data):
         return False
     if "://" in wanted.data:
         return True
     suffixes = [suffix.lower() for suffix in Path(wanted.data).suffixes if suffix.lower() not in PACKED]
     known = bool(suffixes) and suffixes[-1] in SUFFIXES
     return (known or bool(wanted.labels)) and (wanted.path.is_file() or "*" in wanted.data)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:  # no net file can have this name
+        return False
 
 
 def starter(wanted: Wanted) -> Starter:

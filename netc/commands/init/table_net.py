@@ -151,7 +151,11 @@ def _ends(goal: Target) -> tuple[str, ...]:
     """The loss and the metrics for what the net predicts."""
     classes, seen = "MemberLoss: {top: [loss, prob]}", "bottom: [prob, label]"
     if goal.task == "LABELS":
-        return (classes, f"MultiLabelAccuracy: {{{seen}, top: [exact, hamming]}}", f"F1: {{{seen}, average: MICRO}}")
+        return (
+            "MemberLoss: {loss: SIGMOID, top: [loss, prob]}",
+            f"MultiLabelAccuracy: {{{seen}, top: [exact, hamming]}}",
+            f"F1: {{{seen}, average: MICRO}}",
+        )
     if goal.is_class:
         return (classes, f"Accuracy: {{{seen}}}", f"{'AUC' if goal.classes == 2 else 'F1'}: {{{seen}}}")
     loss = f"MemberLoss: {{{f'loss: {goal.loss}, ' if goal.loss else ''}top: [loss, prediction]}}"

@@ -1,4 +1,4 @@
-"""The reader of small numeric tables: iris, digits of 8 x 8, breast cancer, diabetes.
+"""The reader of small numeric tables: iris, wine, digits of 8 x 8, breast cancer, diabetes.
 
 These data sets have no test rows of their own. netc holds out a fifth of the rows, the same for every net and seed. The means and
 standard deviations in the records are those of the other rows.

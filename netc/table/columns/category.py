@@ -16,7 +16,7 @@ from netc.table.columns.define import Cells, ColumnType, Values, Weight
 from netc.table.reading import RawColumn, ReadingOptions, text_sql
 
 MOST_VALUES = 20_000
-MOST_SHOWN = 20
+MOST_SHOWN, MOST_LETTERS = 20, 40  # values in a list, and letters of each
 DECIMAL = r"[+-]?\d+\.0*"  # a whole number with a decimal point
 LONG_TEXT = "x" * 10_000
 
@@ -83,12 +83,18 @@ class Category(ColumnType):
     def about(self) -> Mapping[str, Any]:
         often = sorted(zip(self.counts, self.values, strict=True), key=lambda pair: -pair[0])
         rest = len(often) - MOST_SHOWN
-        shown = ", ".join(value for _, value in often[:MOST_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
+        shown = ", ".join(_short(value) for _, value in often[:MOST_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
         return {"example": often[0][1] if often else None, "values": shown or "none that is frequent", "gaps": self.missing > 0}
 
     @property
     def odd(self) -> Sequence[str]:
         return ["", "a value that no row has", " ", "ß\u20ac\U0001f600", "\0", LONG_TEXT]
+
+
+def _short(value: str) -> str:
+    """A value for a list: at most some letters, and in quotes if it has a comma."""
+    cut = value if len(value) <= MOST_LETTERS else value[: MOST_LETTERS - 1] + "\u2026"
+    return f'"{cut}"' if "," in cut or cut.strip() != cut else cut
 
 
 def lookup(x: Value, codes: Mapping[str, int]) -> Value:

@@ -9,6 +9,7 @@ from netc import registry
 from netc.commands.init import KINDS, Wanted
 from tests.commands.init.test_starters import folder_of_images
 from tests.small_nets import write_arrays
+from tests.table.tables import customers, write_table
 
 
 def list_of(photos: Path) -> Path:
@@ -34,6 +35,7 @@ ROWS: dict[str, Callable[[Path], Path]] = {
     "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
     "texts": lambda folder: folder_of_texts(folder / "texts"),
     "images": lambda folder: folder_of_images(folder / "photos"),
+    "table": lambda folder: write_table(folder / "table.csv", customers()),
     "arrays": write_arrays,
     "described": lambda folder: text_in(folder / "a.txt"),
 }

@@ -24,7 +24,7 @@ from tests.formats.test_archive import tar
 from tests.small_nets import netc
 from tests.some import some
 
-TABLES = {"iris": 4, "breast_cancer": 30, "diabetes": 10}
+TABLES = {"iris": 4, "wine": 13, "breast_cancer": 30, "diabetes": 10}
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_what_is_nowhere_is_got_by_hand(server: tuple[str, Path, Path], monkeypa
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz: " in result.stderr
 
 
-@pytest.mark.parametrize("name", ["iris", "breast_cancer", "diabetes", "digits"])
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "digits"])
 def test_tables_are_as_described(name: str) -> None:
     pytest.importorskip("sklearn", reason="pip install scikit-learn")
     found = {phase: data.open(data_layer(name, 10), phase, 0) for phase in ("TRAIN", "TEST")}
