@@ -63,5 +63,13 @@ def test_only_the_last_kind_takes_what_is_named_or_missing(tmp_path: Path, data:
     assert [k.name for k in KINDS if k.recognise(Wanted(data, tmp_path / "net.yaml"))] == [KINDS[-1].name]
 
 
+@pytest.mark.parametrize("file", ["data.mdb", "CURRENT", "MANIFEST-000001"])
+def test_a_database_is_no_folder_of_images_or_texts(tmp_path: Path, file: str) -> None:
+    folder_of_images(tmp_path / "db")
+    folder_of_texts(tmp_path / "db" / "more")
+    (tmp_path / "db" / file).touch()
+    assert [k.name for k in KINDS if k.recognise(Wanted(str(tmp_path / "db"), tmp_path / "net.yaml"))] == [KINDS[-1].name]
+
+
 def test_every_kind_has_a_row() -> None:
     assert list(ROWS) == [kind.name for kind in KINDS]
