@@ -30,12 +30,13 @@ def check_raw_rows(program: Program, model: bytes) -> None:
     step = int(batch) if batch != "N" else max(1, BATCH_CELLS // (64 * len(columns)))
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
-        part += part[-1:] * (step - len(part)) if batch != "N" else []
+        part = part + part[-1:] * (step - len(part)) if batch != "N" else part
         outputs = session.run({c.name: np.array([row[c.name] for row, _ in part], raw_dtype(c)) for c in columns})
         for name, value in outputs.items():
-            wrong = np.flatnonzero(~np.isfinite(value.reshape(len(part), -1)).all(1)) if value.dtype.kind == "f" else ()
-            if len(wrong):
-                raise RunError(f"model.onnx: output {name!r} is not finite for a row with {part[wrong[0]][1]}; it is not published")
+            finite = np.isfinite(value.reshape(len(part), -1)).all(1) if value.dtype.kind == "f" else np.ones(len(part), bool)
+            if not finite.all():
+                what = part[int(finite.argmin())][1]
+                raise RunError(f"model.onnx: output {name!r} is not finite for a row with {what}; it is not published")
 
 
 def _example(column: ColumnType) -> Any:
@@ -60,14 +61,13 @@ def thresholds(program: Program, model: bytes) -> dict[str, float]:
     there are none, or no two classes.
     """
     layer = table_of(program.test_net)
-    if layer is None or task_of(layer) != "classes" or len(program.classes) != 2 or not layer.source.has_validation:
+    if layer is None or layer.source is None or layer.reader is None or not layer.source.has_validation:
         return {}
-    assert layer.reader is not None
     source, session = layer.reader.in_phase(VALIDATION).source(), Session(model)
     _, batch = program.deploy
     count = min(source.rows or 0, MOST_ROWS)
     name = scores_of({o.name: (o.type, tuple(o.shape)) for o in session.ort.get_outputs()}, 2)
-    if not name or batch != "N" or not count:
+    if task_of(layer) != "classes" or len(program.classes) != 2 or not name or batch != "N" or not count:
         return {}
     found, step = [], max(1, BATCH_CELLS // (64 * len(session.inputs)))
     for start in range(0, count, step):
