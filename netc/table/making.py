@@ -67,7 +67,7 @@ class Making:
             if labels is not None and self.known.splits and labels.array.dtype == np.int64:
                 notes += absent(labels.array, parts["TRAIN"], labels.classes, self.raw.name)
             for part, rows in parts.items():
-                np.save(self.folder / f"{part}.npy", rows)
+                np.save(self.folder / f"{part}.npy", rows.astype(np.int32 if self.raw.rows < 2**31 else np.int64))
             columns = self._columns(cells, parts.get("TRAIN", np.zeros(0, np.int64)))
             self._encode(columns, cells)
             weight = cells.get("weight")
