@@ -70,7 +70,7 @@ def test_every_row_with_a_label_is_predicted_once(folder: Path, study: Path) -> 
     assert [int(row["row"]) for row in rows] == [k + 1 for k in range(ROWS) if k != 3]
     assert {row["fold"] for row in rows} == {"0", "1", "2"}
     assert all(row["outcome"] == cells[int(row["row"]) - 1]["outcome"] for row in rows)
-    assert list(rows[0]) == ["row", "fold", "outcome", "prob.no", "prob.yes"]
+    assert list(rows[0]) == ["row", "fold", "outcome", "prob.no", "prob.yes", "class"]
     for fold in range(3):
         own = [row for row in rows if row["fold"] == str(fold)]
         right = [(float(row["prob.yes"]) > float(row["prob.no"])) == (row["outcome"] == "yes") for row in own]
