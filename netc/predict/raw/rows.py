@@ -13,7 +13,8 @@ from netc.errors import DataError, Diagnostic
 from netc.predict.raw.columns import MISSING, InputColumn
 from netc.predict.raw.values import missing_columns
 from netc.table.columns.define import Cells
-from netc.table.reading import RawTable, open_table
+from netc.table.reading import RawTable, ReadingOptions, open_table
+from netc.table.reading.options import FOUND_OUT
 from netc.table.wrong_cells import wrong_cells
 
 NOTHING: Mapping[str, str] = {}
@@ -22,16 +23,16 @@ MOST_CELLS = 1 << 20  # of a piece
 
 
 @contextmanager
-def opened(source: str) -> Iterator[RawTable]:
+def opened(source: str, options: ReadingOptions = FOUND_OUT) -> Iterator[RawTable]:
     """Open a table: a file, an address, or `-` for standard input. Its temporary files go away at the end."""
     if source != STDIN:
-        with open_table(source) as raw:
+        with open_table(source, options=options) as raw:
             yield raw
         return
     with tempfile.TemporaryDirectory(prefix="netc-") as folder:
         with (Path(folder) / "standard input").open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        with open_table("standard input", Path(folder)) as raw:
+        with open_table("standard input", Path(folder), options) as raw:
             yield raw
 
 
