@@ -9,6 +9,7 @@ import numpy as np
 
 from netc import data
 from netc.data.brackets import Tree
+from netc.data.source import SeriesFacts
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place, RunError
@@ -19,6 +20,7 @@ from netc.predict.find import find_model
 from netc.predict.raw.classes import Decision, Ranking, decision
 from netc.predict.raw.columns import InputColumn, columns_of, takes_raw_columns
 from netc.predict.raw.rows import cells_of, opened, pieces
+from netc.predict.raw.series import facts_of, forecasts
 from netc.predict.raw.values import Given, raw_values
 from netc.predict.results import Prediction, TreePrediction
 from netc.predict.rows import Reading, Row, sizes
@@ -115,6 +117,11 @@ class Model:
         """How tables are read: the texts of missing cells are those of the training table. `query` is for databases."""
         return ReadingOptions(query=query, missing=tuple(self.metadata.get("missing", ())))
 
+    @cached_property
+    def series(self) -> SeriesFacts | None:
+        """How the model reads a series of a table; None if it reads none."""
+        return facts_of(self.metadata, str(self.path)) if self.raw_columns else None
+
     @property
     def blocks(self) -> Blocks:
         """How the model runs on many rows."""
@@ -183,6 +190,8 @@ class Model:
             try:
                 if self.takes_trees:
                     yield from (self._tree(name, tree, ranking) for name, tree in trees_of(path))
+                elif self.series:
+                    yield from forecasts(self.session.run, path, self.raw_columns, self.series)
                 elif self.raw_columns:
                     yield from self._table(path, self.reading_options(query), ranking)
                 else:

@@ -15,7 +15,7 @@ from netc.predict.raw.values import missing_columns
 from netc.table.columns.define import Cells
 from netc.table.reading import ROW, RawTable, ReadingOptions, open_table
 from netc.table.reading.options import FOUND_OUT
-from netc.table.wrong_cells import wrong_cells
+from netc.table.wrong import wrong_cells
 
 NOTHING: Mapping[str, str] = {}
 STDIN = "-"
