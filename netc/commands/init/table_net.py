@@ -36,7 +36,7 @@ solver:
 class Table:
     """A table as a net reads it: its source, its rows with a label, what to predict, and how each column is read.
 
-    `parts` has the fields `validation_source` and `test_source`, if there are rows for them.
+    `parts` has the fields `validation_source` and `test_source`, if there are rows for them. `query` is SQL for the rows.
     """
 
     source: str
@@ -44,6 +44,7 @@ class Table:
     goal: Target
     choices: tuple[Choice, ...]
     parts: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
 
     @property
     def fractions(self) -> dict[str, float]:
@@ -83,6 +84,7 @@ def _source(table: Table) -> Iterator[str]:
     goal = table.goal
     yield "  - Table:"
     yield f"      source: {scalar(table.source)}"
+    yield from [f"      query: {scalar(table.query)}"] * bool(table.query)
     yield from (f"      {name}: {scalar(path)}" for name, path in table.parts.items())
     label = scalar(goal.names[0]) if len(goal.names) == 1 else f"[{', '.join(map(scalar, goal.names))}]"
     yield f"      label: {label}  # {goal.what}"
