@@ -47,7 +47,9 @@ def starter(wanted: Wanted) -> Starter:
         labels = [columns.pop(name) for name in wanted.labels]
         goal = target(raw.name, labels)
         found = _plan(raw, goal, labels, list(columns.values()))
-    written = table_net.Table(wanted.source, raw.rows - max(label.missing for label in labels), goal, found.choices, wanted.parts, wanted.query)
+    written = table_net.Table(
+        wanted.source, raw.rows - max(label.missing for label in labels), goal, found.choices, wanted.parts, wanted.query
+    )
     about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, raw.rows)
     return Starter(table_net.text(about, written), _summary(raw, goal, found.choices), found.notes)
 
