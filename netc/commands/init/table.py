@@ -143,4 +143,4 @@ def _summary(raw: RawTable, goal: Target, choices: Sequence[Choice]) -> str:
     """The data in a few words."""
     types = [choice.type for choice in choices if choice.type]
     counted = ", ".join(f"{types.count(kind)} {kind}" for kind in dict.fromkeys(types))
-    return f"{raw.rows:,} rows of {len(types)} columns ({counted}), and {goal.what} to predict"
+    return f"{raw.rows:,} rows of {table_net.columns_of(len(types))} ({counted}), and {goal.what} to predict"
