@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -50,8 +49,7 @@ def starter(wanted: Wanted) -> Starter:
 
 
 def _opened(wanted: Wanted) -> RawTable:
-    here = "" if "://" in wanted.data else str(Path())
-    return open_table(wanted.data, Path(here), ReadingOptions())
+    return open_table(wanted.data if wanted.is_address else str(wanted.path), options=ReadingOptions(query=wanted.query))
 
 
 Found = tuple[Mapping[str, ColumnProfile], Choice, str, Grid]
@@ -101,7 +99,7 @@ def _series(raw: RawTable, wanted: Wanted, columns: Mapping[str, ColumnProfile],
     windows = round(len(on.rows) * (1 - series_net.TESTED - series_net.VALIDATED))
     notes = [_gaps(on)] if (on.rows < 0).any() else []
     return series_net.Series(
-        wanted.source, time, group, wanted.labels, tuple(choices), on.frequency, steps, horizon, max(1, windows), tuple(notes)
+        wanted.source, wanted.query, time, group, wanted.labels, tuple(choices), on.frequency, steps, horizon, max(1, windows), tuple(notes)
     )
 
 

@@ -58,6 +58,7 @@ class Series:
     """
 
     source: str
+    query: str
     time: Choice
     group: str
     targets: tuple[str, ...]
@@ -91,6 +92,7 @@ def _source(series: Series) -> Iterator[str]:
     """The Table layer."""
     yield "  - Table:"
     yield f"      source: {scalar(series.source)}"
+    yield from [f"      query: {scalar(series.query)}"] * bool(series.query)
     yield f"      label: [{', '.join(map(scalar, series.targets))}]"
     yield from (f"      # {note}" for note in series.notes)
     yield "      columns:"
