@@ -37,7 +37,9 @@ def read_arrow(file: PlainFile, options: ReadingOptions, store: Store) -> Part:
             arrow = nanoarrow.ArrayStream.from_readable(stream)
             store.connection.from_arrow(arrow).create(table)
     except Exception as error:  # NanoarrowException and duckdb.Error have no base of their own in common
-        raise DataError(f"{file.name}: The Arrow file is damaged, or has cells of an unknown type ({str(error).splitlines()[0]}).") from error
+        raise DataError(
+            f"{file.name}: The Arrow file is damaged, or has cells of an unknown type ({str(error).splitlines()[0]})."
+        ) from error
     return _part(file, table, options, store)
 
 

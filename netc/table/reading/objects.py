@@ -51,7 +51,7 @@ def read_objects(file: PlainFile, options: ReadingOptions, store: Store) -> Part
 
 def _columns(name: str, structure: Any) -> tuple[RawColumn, ...]:
     if not isinstance(structure, dict) or not structure:
-        raise DataError(f"{name}: Expected an object a line, such as {{\"age\": 31}}, or an array of such objects.")
+        raise DataError(f'{name}: Expected an object a line, such as {{"age": 31}}, or an array of such objects.')
     wrong = [f"{name}: Column {key!r} has {'arrays' if isinstance(kind, list) else 'objects'} as cells. Expected texts, numbers or booleans."
              for key, kind in structure.items() if not isinstance(kind, str)]  # fmt: skip
     if wrong:
