@@ -98,7 +98,9 @@ def _cell(value: Any) -> str:
     """A raw value: a number, or the start of a text."""
     if isinstance(value, str):
         return value if 0 < len(value) <= MOST_LETTERS else f"{value[:MOST_LETTERS]}…" if value else "–"
-    return "–" if value != value or value == np.iinfo(np.int64).min else short(float(value))
+    if isinstance(value, np.integer):  # a date in seconds
+        return "–" if value == np.iinfo(value.dtype).min else str(np.datetime64(int(value), "s")).replace("T00:00:00", "")
+    return "–" if np.isnan(value) else short(float(value))
 
 
 def _as_pictures(classified: Classified, worst: np.ndarray, rows: Sequence[np.ndarray]) -> Markup:
