@@ -20,6 +20,7 @@ from netc.table.series import MISSING_TIME, Grid, gaps_text, grid
 REGULAR = 0.5  # at least this share of the times on the grid has a row
 LEAST_ROWS = 30
 MOST_SERIES = 1000
+MOST_STEPS = 200
 OF_LENGTH = 8  # a window has at most this part of a series
 
 
@@ -93,9 +94,8 @@ def _series(raw: RawTable, wanted: Wanted, columns: Mapping[str, ColumnProfile],
     others = [column for column in columns.values() if column.name not in (*wanted.labels, time.name)]
     choices = [_own(raw, columns[name]) for name in wanted.labels] + _without_calendar(infer(raw, others), on)
     length = int(np.median(np.bincount(on.series)))
-    season, horizon, _ = series_net.SEASONS[series_net.unit(on.frequency)]
-    horizon = max(1, min(horizon, length // (2 * OF_LENGTH)))
-    steps = max(2, min(max(2 * season, 4 * horizon), length // OF_LENGTH))
+    horizon = max(1, min(series_net.AHEAD[on.frequency.unit][0], length // (2 * OF_LENGTH)))
+    steps = max(2, min(max(2 * on.frequency.season, 4 * horizon), MOST_STEPS, length // OF_LENGTH))
     windows = round(len(on.rows) * (1 - series_net.TESTED - series_net.VALIDATED))
     notes = [_gaps(on)] if (on.rows < 0).any() else []
     return series_net.Series(
