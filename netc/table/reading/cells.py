@@ -26,7 +26,7 @@ def number_sql(column: RawColumn, options: ReadingOptions = FOUND_OUT) -> str:
     """An expression for the number in a cell: DOUBLE, NULL if the cell is missing or no number. A date becomes seconds since 1970.
 
     Text may have a sign, digits with the separators of `options`, an exponent, a currency before or after it, and `%`, which does not
-    change the number; parentheses make it negative. `0x10` and `1_000` are no numbers.
+    change the number; parentheses make it negative. `0x10` is no number, and `1_000` is one if the separator of thousands is `_`.
     """
     name = stored(column.name)  # which needs no cleaning: spaces and texts of missing cells are no digits
     if column.kind != "text":

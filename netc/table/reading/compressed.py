@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def uncompressed(file: PlainFile, store: Store) -> tuple[PlainFile, str]:
         with target.open("wb") as copy:
             for piece in _pieces(found, file, store):
                 copy.write(piece)
-    except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{file.name}: The {found.name} file is damaged or incomplete ({error}).") from error
     return PlainFile(target, file.name), path.with_suffix("").suffix.lower()
 
@@ -87,7 +88,7 @@ def _lines(path: Path, store: Store) -> Iterator[bytes]:
         try:
             found = cursor.execute(
                 f"select line from read_csv({literal(str(path))}, compression='zstd', auto_detect=false, delim=chr(1), quote='', escape='',"
-                " header=false, columns={'line': 'VARCHAR'}, nullstr=[chr(1)])"
+                " header=false, columns={'line': 'VARCHAR'}, nullstr=[chr(2)])"
             )
             while rows := found.fetchmany(1000):
                 yield "".join(f"{line or ''}\n" for (line,) in rows).encode()

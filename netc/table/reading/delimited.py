@@ -102,7 +102,17 @@ class Delimited:
     def _is_simple(self) -> bool:
         """Whether DuckDB can be asked to read the file."""
         dialect = self.head.dialect
-        return not self.text.look.comments and not self.text.look.mixed and dialect.delimiter not in (ONE_COLUMN, BLANKS)
+        return (
+            not self.text.look.comments
+            and not self.text.look.mixed
+            and dialect.delimiter not in (ONE_COLUMN, BLANKS)
+            and not self._ends_in_delimiters
+        )
+
+    @property
+    def _ends_in_delimiters(self) -> bool:
+        """Whether the rows have one cell more than there are names: an empty one."""
+        return self.head.width == len(self.names) + 1
 
     def _read(self, store: Store, path: Path, dialect: ReadingOptions, columns: Sequence[RawColumn]) -> bool:
         """Let DuckDB append the cells; False if it rejects a line."""
@@ -139,7 +149,8 @@ class Delimited:
         width, wrong = len(self.names), []
         try:
             for record in self.records():
-                if len(record.cells) != width and not (len(record.cells) == width + 1 and not record.cells[-1]):
+                extra = self._ends_in_delimiters and len(record.cells) == width + 1 and not record.cells[-1]
+                if len(record.cells) != width and not extra:
                     wrong.append((record.line, len(record.cells)))
                 elif not wrong:
                     writer.writerow(record.cells[:width] if width > 1 or record.cells[0] else ["NA"])

@@ -109,7 +109,8 @@ def _quote(text: str) -> str:
 
 def _escape(text: str, quote: str) -> str:
     """A backslash, if one stands before quotes that are in cells; else the quote."""
-    escaped, doubled = (len(re.findall(rf"[^{quote}\s,;|]{mark}{quote}[^{quote}\s,;|]", text)) for mark in (r"\\", quote))
+    escaped = len(re.findall(rf"\\{quote}(?=[^,;\t|\r\n])", text))  # not at the end of a cell, as in "C:\"
+    doubled = len(re.findall(rf"[^,;\t|\r\n{quote}]{quote}{quote}", text))
     return "\\" if escaped > doubled else quote
 
 

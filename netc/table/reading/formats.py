@@ -83,7 +83,7 @@ def read_part(file: PlainFile, options: ReadingOptions, store: Store) -> Part:
     file, suffix = uncompressed(file, store)
     start = beginning(file, START)
     if not start.strip(b"\0 \r\n\t"):
-        raise DataError(f"{file.name}: The file is empty." if not start else f"{file.name}: The file has no text, only empty bytes.")
+        raise DataError(f"{file.name}: The file is empty." if b"\0" not in start else f"{file.name}: The file has only zero bytes.")
     found = next(form for form in FORMATS if form.begins(start))
     if found.name == "text":
         _check_text(file.name, start)

@@ -62,8 +62,8 @@ def _connect(address: Address, patience: int) -> Any:
     if file.is_file():
         given |= {"read_default_file": str(file), "read_default_group": "client"}
     return pymysql.connect(
-        **{key: value for key, value in given.items() if value}, charset="utf8mb4", conv=pymysql.converters.encoders, connect_timeout=PATIENCE,
-        read_timeout=patience, write_timeout=PATIENCE,
+        **{key: value for key, value in given.items() if value}, charset="utf8mb4", conv=pymysql.converters.encoders,
+        connect_timeout=PATIENCE, read_timeout=patience, write_timeout=PATIENCE,
     )  # fmt: skip
 
 

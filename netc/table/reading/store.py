@@ -20,7 +20,8 @@ from netc.table.reading.options import Kind, RawColumn
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "200MB"
+MEMORY, WIDTH = 200, 0.1  # megabytes: for all tables, and for each column
+
 CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, and the number of a row
 SQL_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "date": "TIMESTAMP"}
 # What is shown of a cell that is no text: NaN, and dates that are infinite, are missing.
@@ -69,6 +70,7 @@ class Store:
 
     def create(self, columns: Sequence[RawColumn], clean: Callable[[str], str]) -> None:
         """Create the relation `cells`: a view of the cells as they are stored, in which texts are clean."""
+        self.sql(f"set memory_limit = '{MEMORY + WIDTH * len(columns)}MB'")
         self.sql(f"create table {STORED} ({', '.join(f'c{k} {SQL_TYPES[column.kind]}' for k, column in enumerate(columns))})")
         shown = (f"{clean(f'c{k}') if column.kind == 'text' else SHOWN[column.kind].format(f'c{k}')} as {quoted(column.name)},"
                  f" c{k} as {stored(column.name)}" for k, column in enumerate(columns))  # fmt: skip
@@ -104,7 +106,7 @@ def _connect(folder: Path) -> "duckdb.DuckDBPyConnection":
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "memory_limit": MEMORY,
+            "memory_limit": f"{MEMORY}MB",
             "temp_directory": str(folder / "spill"),
             "threads": str(cores()),
             "preserve_insertion_order": "true",
