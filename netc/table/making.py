@@ -19,6 +19,7 @@ from netc.table.columns.define import Cells, ColumnType, class_of, column_types
 from netc.table.encoding import encode
 from netc.table.labels import CLASSES, Labels, label_columns, labels_of, task_errors, task_of, wanted_labels, wanted_weight
 from netc.table.reading import RawColumn, RawTable, number_sql, quoted, text_sql
+from netc.table.reading.store import CELLS
 from netc.table.roles import Roles, roles_of
 from netc.table.split import Rows, absent, parts_by_name, parts_of, split_errors
 from netc.table.wrong import Wrong, cell_error
@@ -183,7 +184,7 @@ class Making:
 
 def _dtype(cells: Cells, raw: RawTable) -> str:
     """What DuckDB makes of an expression."""
-    ((kind,),) = raw.query(f"select typeof({cells.value}) from cells limit 1")
+    ((kind,),) = raw.query(f"select typeof({cells.value}) from {CELLS} limit 1")
     return {"BIGINT": "int64", "VARCHAR": "string"}.get(kind, "float64")
 
 

@@ -15,7 +15,7 @@ from netc.table.columns.define import ColumnType, Values, class_of, column_types
 from netc.table.encoded import encoded
 from netc.table.reading import RawTable
 from netc.table.series import MISSING_TIME, Frames, Grid, Windows, gaps_text, grid, windows
-from netc.table.wrong_cells import wrong_cells
+from netc.table.wrong import wrong_cells
 
 MISSING = {"float32": np.nan, "float64": np.nan, "int64": MISSING_TIME, "string": ""}
 
@@ -42,7 +42,7 @@ class Series:
         stored = {column.name: column for column in self.raw.columns}
         rules = {rule.name: rule for rule in (*self._targets, self._time, *self.rules)}
         cells = {name: class_of(rule).cells(rule, stored[name], self.raw.dialect) for name, rule in rules.items() if name in stored}
-        if errors := list(wrong_cells(self.raw, cells)):
+        if errors := wrong_cells(self.raw, cells):
             raise DataError(*errors)
 
     @property

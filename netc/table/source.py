@@ -113,10 +113,8 @@ class _Asked:
         known, trained = self.known, None
         if known.fitted and known.splits:  # the rows that the weights were trained on are often in the cache
             trained = found(self._key(self.param, Known().as_json()))
-        if trained and _is_of(trained, known):
-            made = trained
-        else:
-            made = entry(self._key(self.param, known.as_json()), self._make)
+        same = trained is not None and _is_of(trained, known)
+        made = trained if trained and same else entry(self._key(self.param, known.as_json()), self._make)
         if "raw" in self.__dict__:
             self.__dict__.pop("raw").close()  # it takes memory
         return made

@@ -14,7 +14,7 @@ from netc.predict.raw.columns import MISSING, InputColumn
 from netc.predict.raw.values import missing_columns
 from netc.table.columns.define import Cells
 from netc.table.reading import RawTable, open_table
-from netc.table.wrong_cells import wrong_cells
+from netc.table.wrong import wrong_cells
 
 NOTHING: Mapping[str, str] = {}
 STDIN = "-"
