@@ -24,6 +24,8 @@ FALSE, TRUE = 1, 2  # codes
 class Boolean(Category):
     """Code 1 is false, code 2 is true. Code 0 is for gaps, and for other texts in a published model. Capitals do not matter."""
 
+    reads = ("min_count",)
+
     @classmethod
     def cells(cls, rule: pb.ColumnParameter, column: RawColumn, dialect: ReadingOptions) -> Cells:
         text = f"lower({text_sql(column)})"

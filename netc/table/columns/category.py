@@ -30,6 +30,8 @@ class Category(ColumnType):
     one of these values. `own`: these rows are enough to learn code 0, see `codes`.
     """
 
+    reads = ("min_count", "most_values")
+
     values: tuple[str, ...]
     counts: tuple[int, ...]
     rare: int

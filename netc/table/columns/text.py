@@ -31,6 +31,8 @@ class Text(ColumnType):
     their word. `delimiters` end a word, as spaces do. A pair of words has one of `buckets` vectors, found by a hash.
     """
 
+    reads = ("min_count", "most_values", "steps", "buckets")
+
     words: tuple[str, ...]
     spelled: tuple[tuple[str, int], ...]
     delimiters: tuple[str, ...]
