@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Category(ColumnType):
     one of these values. `own`: these rows are enough to learn code 0, see `codes`.
     """
 
-    reads = ("min_count", "most_values")
+    reads: ClassVar[tuple[str, ...]] = ("min_count", "most_values")
 
     values: tuple[str, ...]
     counts: tuple[int, ...]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Date(ColumnType):
     rows for each part, which stand for a gap on its circle. `low`, `middle` and `high` are the limits and the median.
     """
 
-    reads = ("parts", "format")
+    reads: ClassVar[tuple[str, ...]] = ("parts", "format")
 
     parts: tuple[str, ...]
     numbers: tuple[Number, ...]

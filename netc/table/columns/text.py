@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Text(ColumnType):
     their word. `delimiters` end a word, as spaces do. A pair of words has one of `buckets` vectors, found by a hash.
     """
 
-    reads = ("min_count", "most_values", "steps", "buckets")
+    reads: ClassVar[tuple[str, ...]] = ("min_count", "most_values", "steps", "buckets")
 
     words: tuple[str, ...]
     spelled: tuple[tuple[str, int], ...]
