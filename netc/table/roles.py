@@ -8,6 +8,7 @@ from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.errors import DataError, Diagnostic, near
 from netc.registry import column_type
+from netc.table.columns.define import class_of
 from netc.table.reading import RawColumn, RawTable
 
 
@@ -62,6 +63,8 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
         if rule.type not in column_type:
             text = f"Column {rule.name!r} has the type {rule.type!r}. Expected {', '.join(sorted(column_type))}."
             errors.append(Diagnostic(None, text, near(rule.type, column_type) or None, "columns"))
+        else:
+            errors += class_of(rule).errors(rule)
     read, labels = [rule.name for rule in param.columns], list(param.label)
     for name, count in Counter(read).items():
         if count > 1:

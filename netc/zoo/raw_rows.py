@@ -14,7 +14,7 @@ from netc.table.columns.define import ColumnType
 from netc.table.encoded import raw_dtype
 
 MOST_ALONE = 300  # columns that are changed one at a time
-MOST_ROWS = 100_000  # validation rows for thresholds
+MOST_ROWS, MOST_CELLS = 5_000, 1 << 21  # of the validation rows that thresholds are made from
 BATCH_CELLS = 1 << 20
 Rows = dict[str, np.ndarray]
 
@@ -72,17 +72,17 @@ def thresholds(program: Program, model: bytes) -> dict[str, float]:
         return {}
     source, session = layer.reader.in_phase(VALIDATION).source(), Session(model)
     _, batch = program.deploy
-    count = min(source.rows or 0, MOST_ROWS)
+    every = source.rows or 0
+    count = min(every, MOST_ROWS, MOST_CELLS // len(session.inputs))
     name = scores_of({o.name: (o.type, tuple(o.shape)) for o in session.ort.get_outputs()}, 2)
     if task_of(layer) != "classes" or len(program.classes) != 2 or not name or batch != "N" or not count:
         return {}
-    found, step = [], max(1, BATCH_CELLS // (64 * len(session.inputs)))
-    for start in range(0, count, step):
-        raw = source.raw(np.arange(start, min(start + step, count)))
-        assert raw is not None
-        found.append(session.run({n: a for n, a in raw.items() if n in session.inputs})[name])
-    scores = np.concatenate(found).reshape(count, -1)[:, -1].astype(np.float64)
-    return best_thresholds(scores, source.stored(1, np.arange(count)).reshape(-1) == 1)
+    rows, step = np.arange(count) * every // count, max(1, BATCH_CELLS // (64 * len(session.inputs)))
+    raw = source.raw(rows)
+    assert raw is not None
+    parts = [{n: a[start : start + step] for n, a in raw.items() if n in session.inputs} for start in range(0, count, step)]
+    scores = np.concatenate([session.run(part)[name] for part in parts]).reshape(count, -1)[:, -1].astype(np.float64)
+    return best_thresholds(scores, source.stored(1, rows).reshape(-1) == 1)
 
 
 def best_thresholds(scores: np.ndarray, positive: np.ndarray) -> dict[str, float]:

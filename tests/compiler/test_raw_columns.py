@@ -74,6 +74,21 @@ def test_numbers(tmp_path: Path) -> None:
     assert {name: a.shape for name, a in outputs(made, x=[1, 2]).items()} == {"price": (2,), "cost": (2,)}
 
 
+def test_quantiles(tmp_path: Path) -> None:
+    table: dict[str, list[object]] = {"x": NUMBERS, "price": [v * 1.5 for v in range(20)]}
+    loss = "QuantileLoss: {bottom: [ip, label], quantile: [0.1, 0.5, 0.975]}"
+    found = outputs(program(tmp_path, table, "price", loss, 3, more=", columns: {x: number}, task: NUMBERS"), x=[1, 2])
+    assert {name: a.shape for name, a in found.items()} == {"price_q10": (2,), "price_q50": (2,), "price_q97.5": (2,)}
+
+
+def test_labels_that_are_true_or_false(tmp_path: Path) -> None:
+    table: dict[str, list[object]] = {"x": NUMBERS, "red": ["true", "false"] * 10, "new": ["yes", "no", "no", "no"] * 5}
+    made = program(tmp_path, table, "[red, new]", "SigmoidCrossEntropyLoss: {bottom: [ip, label]}", 2, more=", columns: {x: number}")
+    found = outputs(made, x=[1, 2])
+    assert {name: a.shape for name, a in found.items()} == {"red": (2,), "new": (2,)}
+    assert all(((a > 0) & (a < 1)).all() for a in found.values())
+
+
 @pytest.mark.parametrize(
     "name", ["home dest", "größe/m²", "it's", 'a "b"', "data/Concat", "a`b", "x:0", "encode1", "label", "data", "ip.weight", "1", "."]
 )

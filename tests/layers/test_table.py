@@ -13,11 +13,13 @@ from netc.errors import SpecError
 from netc.graph.autodiff import grad
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Value, leaf, op
+from netc.graph.passes import simplify
 from netc.layers.context import Context
 from netc.layers.table import encode
 from netc.net.model import TRAIN, Layer
 from netc.net.resolve import resolve
 from netc.net.variants import deployed
+from netc.runtime.kernel_table import CUDA
 from netc.runtime.session import Session
 from netc.spec import parse_yaml
 from netc.table.columns.define import ColumnType
@@ -86,6 +88,13 @@ def test_the_gradient_of_the_weights(provider: str, one_hot: int) -> None:
     ends = [float(run(y, given, {n: a + np.float32(t) * towards[n] for n, a in values.items()}, t=total)["t"]) for t in (1e-2, -1e-2)]
     assert abs(exact - (ends[0] - ends[1]) / 2e-2) < 1e-2 * max(1, abs(exact))
     assert all(np.abs(a).max() > 0 for n, a in found.items() if n.startswith("d/"))
+
+
+def test_cuda_has_all_kernels() -> None:
+    rows, y, weights = vectors(COLUMNS, ROWS, one_hot=0)
+    slopes = grad({op.ReduceSum(y, keepdims=0): 1.0}, list(weights.values()))
+    graph = Graph("test", {"y": y} | {f"d{k}": slope for k, slope in enumerate(slopes) if slope is not None})
+    assert [node.op_type for node in CUDA.lacking(emit(simplify(graph), "cuda", functions=False))] == []
 
 
 def test_one_row_or_many() -> None:

@@ -1,5 +1,6 @@
 """On paper: every op of every net in nets/, with its types, has a CUDA kernel in onnxruntime's own list."""
 
+import numpy as np
 import onnx
 import pytest
 from onnx import helper
@@ -11,7 +12,7 @@ from netc.graph.ir import Graph
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
 from netc.net.model import TRAIN
-from netc.runtime.kernel_table import CPU, CUDA, WEBGPU
+from netc.runtime.kernel_table import CPU, CUDA, WEBGPU, type_name
 from tests.conftest import ROOT, needs_reference
 from tests.kernel_table import lists
 from tests.layers.nets import net as lowered_net
@@ -56,6 +57,14 @@ def test_an_op_without_a_kernel_is_found() -> None:
     assert without_kernel(model) == ["sum: ReduceSum"]
     assert CUDA.serves("Conv", [("T", "X", "float")]) and not CUDA.serves("Conv", [("T", "X", "int8")])
     assert not WEBGPU.serves("Sum", [("T", "data_0", "float")]) and CPU.serves("Sum", [("T", "data_0", "float")])
+
+
+def test_texts_stay_on_the_cpu() -> None:
+    """onnxruntime runs them there, whatever the provider, so no provider lacks their ops."""
+    assert type_name(np.dtype(object)) == "string"
+    for table in (CPU, CUDA, WEBGPU):
+        assert table.serves("StringSplit", [("T1", "X", "string")]) and table.serves("Gather", [("T", "data", "string")])
+        assert not table.serves("Add", [("T", "A", "string")])
 
 
 def test_the_table_of_webgpu_knows_types_and_newer_kernels() -> None:

@@ -1,10 +1,14 @@
 """Encoded rows do not depend on what a row is encoded with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from netc.graph.ir import Graph
 from netc.table import encoded as module
-from netc.table.encoded import Encoder, encoded
+from netc.table.encoded import Encoder, encoded, encoded_row, raw_inputs
+from tests.layers.test_table import vectors
 from tests.table.mixed import fitted, raw_rows
 
 RAW = raw_rows(300)
@@ -40,6 +44,17 @@ def test_the_fit_ignores_test_rows() -> None:
         cells[200:] = {"O": "something else", "i": 5, "f": 1e9}[cells.dtype.kind]
         assert not np.array_equal(cells, RAW[name])
     assert fitted(changed, 200) == fitted(RAW, 200) and fitted(changed) != fitted(RAW)
+
+
+def test_the_graph_of_many_columns_is_small() -> None:
+    """It has as many nodes as that of a few columns."""
+    counts = []
+    for times in (2, 50):
+        columns = [replace(c, name=f"{c.name}{k}") for k in range(times) for c in COLUMNS if c.type != "text"]
+        rows = encoded_row(columns, raw_inputs(columns, "N", [c.name for c in columns]))
+        _, y, _ = vectors(columns, "N")
+        counts.append([len([n for n in Graph("", {"y": v}).nodes if n.domain != "netc"]) for v in (rows, y)])
+    assert counts[0] == counts[1] and max(counts[0]) < 150
 
 
 def test_columns_without_rows() -> None:

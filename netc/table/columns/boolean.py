@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ FALSE, TRUE = 1, 2  # codes
 @dataclass(frozen=True)
 class Boolean(Category):
     """Code 1 is false, code 2 is true. Code 0 is for gaps, and for other texts in a published model. Capitals do not matter."""
+
+    reads: ClassVar[tuple[str, ...]] = ("min_count",)
 
     @classmethod
     def cells(cls, rule: pb.ColumnParameter, column: RawColumn, dialect: ReadingOptions) -> Cells:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Category(ColumnType):
     `values` are those of at least `min_count` training rows, sorted, and `counts` their rows. `rare` and `missing` are the rows without
     one of these values. `own`: these rows are enough to learn code 0, see `codes`.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ("min_count", "most_values")
 
     values: tuple[str, ...]
     counts: tuple[int, ...]

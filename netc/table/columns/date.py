@@ -1,14 +1,15 @@
 """Columns of dates and times: their parts as numbers, and as points on circles."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.errors import SpecError, near
+from netc.errors import Diagnostic, near
 from netc.graph.ir import Value, cast, constant, op
 from netc.registry import column_type
 from netc.table.columns.block import block, end_to_end, side_by_side, taken
@@ -18,6 +19,9 @@ from netc.table.columns.number import Number, quantiles, standardized
 from netc.table.reading import RawColumn, ReadingOptions, quoted
 from netc.table.reading.store import literal
 
+# What a format may contain: DuckDB's specifiers.
+LETTERS = "a A b B d -d f g H -H I -I j -j m -m M -M n p S -S y -y Y z Z %"
+SPECIFIERS = tuple(f"%{letter}" for letter in LETTERS.split())
 # How dates are written, and SQL for their seconds. All other texts are read as ISO 8601 without a zone.
 FORMS = {
     r".*\d\d?:\d\d(:\d\d(\.\d+)?)? ?([zZ]|[+-]\d\d(:?\d\d)?|UTC|GMT|[A-Z][A-Za-z]*/[A-Za-z_]+)": "epoch(try_cast({x} as TIMESTAMPTZ))",
@@ -39,6 +43,8 @@ class Date(ColumnType):
     rows for each part, which stand for a gap on its circle. `low`, `middle` and `high` are the limits and the median.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("parts", "format")
+
     parts: tuple[str, ...]
     numbers: tuple[Number, ...]
     means: tuple[tuple[float, float], ...]
@@ -56,6 +62,19 @@ class Date(ColumnType):
         return len(self.parts) + sum(part in CYCLES for part in self.parts) + self.gaps
 
     @classmethod
+    def errors(cls, rule: pb.ColumnParameter) -> Iterator[Diagnostic]:
+        yield from super().errors(rule)
+        for part in rule.parts:
+            if part not in PARTS:
+                yield Diagnostic(None, f"Column {rule.name!r}: There is no part {part!r} of a date.", near(part, PARTS), "columns")
+        for sign in re.findall(r"%-?.?", rule.format):
+            if sign not in SPECIFIERS:
+                text = f"Column {rule.name!r}: The format {rule.format!r} has {sign!r}. Expected {' '.join(SPECIFIERS)}."
+                yield Diagnostic(None, text, field="columns")
+        if rule.format and "%" not in rule.format:
+            yield Diagnostic(None, f"Column {rule.name!r}: The format {rule.format!r} has no part such as %d, %m or %Y.", field="columns")
+
+    @classmethod
     def cells(cls, rule: pb.ColumnParameter, column: RawColumn, dialect: ReadingOptions) -> Cells:
         name = quoted(column.name)
         text = f"{name}::BIGINT::VARCHAR" if column.kind in ("number", "integer") else f"{name}::VARCHAR"
@@ -65,9 +84,6 @@ class Date(ColumnType):
 
     @classmethod
     def fit(cls, rule: pb.ColumnParameter, seen: Values) -> "Date":
-        wrong = [part for part in rule.parts if part not in PARTS]
-        if wrong:
-            raise SpecError(*(f"Column {rule.name!r}: There is no part {part!r} of a date. {near(part, PARTS)}" for part in wrong))
         values, counts = (seen.values, seen.counts) if len(seen.values) else (np.zeros(1, np.int64), np.ones(1, np.int64))
         found = calendar_of(values)
         parts = tuple(rule.parts) or tuple(p for p in PARTS if len(np.unique(found[p])) > 1) or ("time",)

@@ -1,14 +1,15 @@
 """What a column type defines."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.data.fitted import FittedColumn
+from netc.errors import Diagnostic
 from netc.graph.ir import Value
 from netc.table.reading import RawColumn, ReadingOptions
 
@@ -60,7 +61,19 @@ class ColumnType(FittedColumn):
 
     The graphs are made for all columns of a type and a dtype together, so that a net of 5,000 numbers is as small as a net of five. These
     columns are neighbours in an encoded row. Their values there are in any order that `preprocess` and `encode` agree on.
+
+    `reads` are the fields of a rule that the type reads, beside `name` and `type`.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def errors(cls, rule: pb.ColumnParameter) -> Iterator[Diagnostic]:
+        """Yield what is wrong with a rule, whatever the table has."""
+        for field, _ in rule.ListFields():
+            if field.name not in ("name", "type", *cls.reads):
+                own = f" Its fields are {', '.join(f'`{name}`' for name in cls.reads)}." if cls.reads else ""
+                yield Diagnostic(None, f"Column {rule.name!r}: `{field.name}` is not for a {rule.type}.{own}", field="columns")
 
     @classmethod
     def cells(cls, rule: pb.ColumnParameter, column: RawColumn, dialect: ReadingOptions) -> Cells:

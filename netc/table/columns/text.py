@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Text(ColumnType):
     A text without words is read as one unseen word. `words` are in small letters, and `spelled` has further spellings with the number of
     their word. `delimiters` end a word, as spaces do. A pair of words has one of `buckets` vectors, found by a hash.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ("min_count", "most_values", "steps", "buckets")
 
     words: tuple[str, ...]
     spelled: tuple[tuple[str, int], ...]

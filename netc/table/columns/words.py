@@ -55,7 +55,7 @@ def words(x: Value, steps: int, delimiters: Iterable[str]) -> tuple[Value, Value
     """
     found, rows = _cut(x, _numbers(x), "", steps, "pieces")
     for k, delimiter in enumerate(delimiters):
-        found, rows = _cut(found, rows, delimiter, MOST_CUTS, f"words{k}")
+        found, rows = _cut(found, rows, delimiter, steps if delimiter.isspace() else MOST_CUTS, f"words{k}")
     return found, rows
 
 

@@ -1,12 +1,13 @@
 """Columns of dates."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from netc import netc_pb2 as pb
 from netc.data.fitted import from_json
-from netc.errors import SpecError
 from netc.table.columns.date import Date
 from netc.table.columns.define import MISSING_INT
 from netc.table.encoded import encoded
@@ -29,8 +30,6 @@ def test_only_parts_that_vary() -> None:
     assert date([january + k * 366 * DAY for k in range(20)]).parts == ("year", "day", "weekday", "time")
     assert date([january] * 3).parts == ("time",) and date([]).parts == ("time",) and date([MISSING_INT] * 3).parts == ("time",)
     assert date([january, 0], parts=["month"]).parts == ("month",)
-    with pytest.raises(SpecError, match="Column 'd': There is no part 'months' of a date. Did you mean 'month'?"):
-        date([0], parts=["months"])
 
 
 def test_a_gap_is_the_median_of_each_part() -> None:
@@ -92,6 +91,18 @@ def test_cells(tmp_path: Path) -> None:
     assert read(tmp_path, "date", list(cells)) == (list(cells.values()), 3)
     assert read(tmp_path, "date", ["05.01.2020", "2020-01-05", ""], format="%d.%m.%Y") == ([midnight, None, None], 1)
     assert read(tmp_path, "date", ["5.1.20 10:11"], format="%d.%m.%y %H:%M") == ([morning - 12], 0)
+
+
+@pytest.mark.parametrize("fields, said", [
+    ({"parts": ["month", "months"]}, ["Column 'd': There is no part 'months' of a date."]),
+    ({"format": "%d.%Q"}, ["Column 'd': The format '%d.%Q' has '%Q'. Expected %a %A"]),
+    ({"format": "dd.mm.yyyy"}, ["Column 'd': The format 'dd.mm.yyyy' has no part such as %d"]),
+    ({"steps": 3, "buckets": 2}, ["`steps` is not for a date. Its fields are `parts`, `format`.", "`buckets` is not for a date."]),
+    ({"format": "%d.%m.%Y %-H:%M", "parts": ["time"]}, []),
+])  # fmt: skip
+def test_wrong_rules(fields: dict[str, Any], said: list[str]) -> None:
+    found = [diagnostic.text for diagnostic in Date.errors(pb.ColumnParameter(name="d", type="date", **fields))]
+    assert len(found) == len(said) and all(part in text for part, text in zip(said, found, strict=True))
 
 
 def test_as_json() -> None:

@@ -44,6 +44,7 @@ def test_the_graph_splits_as_python_does(texts: list[str]) -> None:
 
 def test_bounds() -> None:
     assert graph(["a b c d e"], (), steps=3) == [["a", "b", "c"]]
+    assert graph(["\n".join("abcdefghijklmnop")], ("\n",), steps=16) == [list("abcdefghijklmnop")]
     (found,) = graph(["a" + "-b" * 1000], ("-",))
     assert len(found) == MOST_CUTS + 1
 
