@@ -25,6 +25,8 @@ from netc.table.roles import Roles, roles_of
 from netc.table.split import Rows, absent, parts_by_name, parts_of, split_errors
 from netc.table.wrong import Wrong, cell_error
 
+LITTLE = "32MB"
+
 
 @dataclass(frozen=True)
 class Known:
@@ -61,10 +63,11 @@ class Making:
             cells, wrong = read_cells(self.raw, self.wanted, place)
             if wrong:
                 raise DataError(*wrong)
+            self.raw.query(f"set memory_limit = '{LITTLE}'")  # the arrays have the cells now
             labels, parts = self._labels(cells), dict[str, np.ndarray]()
             notes = [*self.roles.notes, *self._left_out(labels)]
             parts = self._parts(cells, labels)
-            if labels is not None and self.known.splits and labels.array.dtype == np.int64:
+            if labels is not None and self.known.splits and labels.array.dtype.kind == "u":
                 notes += absent(labels.array, parts["TRAIN"], labels.classes, self.raw.name)
             for part, rows in parts.items():
                 np.save(self.folder / f"{part}.npy", rows.astype(np.int32 if self.raw.rows < 2**31 else np.int64))
@@ -123,7 +126,7 @@ class Making:
     def _parts(self, cells: Mapping[str, Column], labels: Labels | None) -> dict[str, np.ndarray]:
         """The rows of each part, without those that have no label."""
         known = np.ones(self.raw.rows, bool) if labels is None else labels.known
-        there, split = np.flatnonzero(known), self.param.split
+        there, split = np.flatnonzero(known).astype(np.int32 if self.raw.rows < 2**31 else np.int64), self.param.split
         if not self.known.splits:
             return {"ALL": there}
         if (part := cells.get("part")) is not None:
@@ -132,7 +135,7 @@ class Making:
             self._no_part(part, unknown, found)
             return found
         group, time = cells.get("group"), cells.get("time")
-        classes = labels.array if labels is not None and labels.array.dtype == np.int64 else None
+        classes = labels.array if labels is not None and labels.array.dtype.kind == "u" else None
         if split.stratify and classes is None:
             raise DataError("`stratify` needs a label of classes.", field="split")
         plain = group is not None or time is not None or (split.HasField("stratify") and not split.stratify)
@@ -176,8 +179,9 @@ class Making:
         """Mean and standard deviation of the numbers to predict over the training rows. Writes the labels."""
         if labels is None:
             return [[], []]
-        np.save(self.folder / "label.npy", labels.array)
-        if labels.array.dtype == np.int64 or labels.classes or "TRAIN" not in parts:
+        dtype = np.int64 if labels.array.dtype.kind == "u" else labels.array.dtype
+        np.lib.format.open_memmap(self.folder / "label.npy", "w+", dtype, labels.array.shape)[:] = labels.array
+        if labels.array.dtype.kind == "u" or labels.classes or "TRAIN" not in parts:
             return [[], []]
         found = spread(labels.array[parts["TRAIN"]].reshape(len(parts["TRAIN"]), -1))
         return [list(found.mean), list(found.std)]
