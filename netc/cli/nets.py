@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     "--data",
     "source",
     default="",
-    help="Read this data: the name of a data set, a .csv, .npz or .txt file, or a folder with one subfolder per class [default: mnist].",
+    help="Read this data: the name of a data set, a .csv, .npz or .txt file, or a folder of images or texts with one subfolder per class "
+    "[default: mnist].",
 )
 @click.option("--label", "labels", multiple=True, metavar="NAME", help="Predict this column or array. Can be repeated for tables.")
 @click.option("-o", "--output", default="", metavar="FILE", help="Write the net to this file [default: the name of the data with .yaml].")
@@ -30,6 +31,8 @@ def init(file: str, source: str, labels: tuple[str, ...], output: str) -> None:
     the net, its outputs and its batch size. It never overwrites a file.
 
     Examples: netc init photos/flowers
+
+    netc init photos.csv --label species
 
     netc init flowers.yaml --data photos/flowers
     """

@@ -46,7 +46,7 @@ def predict_command(
     model = Model(name, zoo, key)
     if said := model.decision(wanted.threshold).text:
         note(said)
-    in_table = bool(model.raw_columns and wanted.output and Path(wanted.output).suffix.lower() in tables.FORMS)
+    in_table = bool(model.raw_columns and not model.series and wanted.output and Path(wanted.output).suffix.lower() in tables.FORMS)
     if wanted.kept != () and not in_table:
         raise SpecError(f"--with writes columns of a table into {', '.join(tables.FORMS)}, for a model that takes raw columns.")
     if in_table:

@@ -9,6 +9,7 @@ import numpy as np
 
 from netc import data
 from netc.data.brackets import Tree
+from netc.data.source import SeriesFacts
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place, RunError
@@ -19,6 +20,7 @@ from netc.predict.find import find_model
 from netc.predict.raw.classes import Decision, Ranking, decision
 from netc.predict.raw.columns import InputColumn, columns_of, takes_raw_columns
 from netc.predict.raw.rows import cells_of, opened, pieces
+from netc.predict.raw.series import facts_of, forecasts
 from netc.predict.raw.values import Given, raw_values
 from netc.predict.results import Prediction, TreePrediction
 from netc.predict.rows import Reading, Row, sizes
@@ -110,6 +112,11 @@ class Model:
         """The columns that the model reads, if it takes raw columns of a table, one per input."""
         return columns_of(self.session.inputs, self.metadata) if takes_raw_columns(self.metadata) else ()
 
+    @cached_property
+    def series(self) -> SeriesFacts | None:
+        """How the model reads a series of a table; None if it reads none."""
+        return facts_of(self.metadata, str(self.path)) if self.raw_columns else None
+
     @property
     def blocks(self) -> Blocks:
         """How the model runs on many rows."""
@@ -176,6 +183,8 @@ class Model:
             try:
                 if self.takes_trees:
                     yield from (self._tree(name, tree, ranking) for name, tree in trees_of(path))
+                elif self.series:
+                    yield from forecasts(self.session.run, path, self.raw_columns, self.series)
                 elif self.raw_columns:
                     yield from self._table(path, ranking)
                 else:
@@ -229,8 +238,11 @@ class Model:
         return Ranking(self.decision(threshold), top)
 
     def _best(self, scores: np.ndarray, ranking: Ranking) -> tuple[tuple[str, float], ...]:
+        labels = ranking.decision.labels
+        if self.raw_columns and scores.shape == (1,) and len(labels) == 2:
+            return ranking(scores)
         self._check_labels(scores)
-        if scores.ndim != 1 or len(scores) < 2 or (self.labels and len(self.labels) != len(scores)):
+        if scores.ndim != 1 or len(scores) < 2 or (labels and len(labels) != len(scores)):
             return ()
         return ranking(scores)
 

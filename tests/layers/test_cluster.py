@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netc.compiler.compilation import load
-from netc.compiler.program import checked
+from netc.compiler.program import Program, checked
 from netc.errors import SpecError
 from netc.layers import whole
 from netc.training.step import LocalStep
@@ -17,12 +17,20 @@ RNG = np.random.default_rng(0)
 BLOBS = np.concatenate([RNG.normal(size=(40, 3)) + offset for offset in ([0, 0, 0], [9, 0, 0], [0, 9, 3])]).astype(np.float32)
 
 
-def trained(folder: Path, rows: Any, batch: int, layers: str, epochs: int = 30, seed: int = 0, more: str = "", **arrays: Any) -> Any:
-    """The states after training on `rows`, by their names in the layer."""
-    np.savez(folder / "rows.npz", data=np.asarray(rows, np.float32), label=arrays.get("label", np.zeros(len(rows), np.int64)))
+def compiled(folder: Path, rows: Any, batch: int | str, layers: str, solver: str = "max_epoch: 1", label: Any = None) -> Program:
+    """A net on `rows`, read in batches of that size; `batch` may have other fields of the data layer after it."""
+    np.savez(folder / "rows.npz", data=np.asarray(rows, np.float32), label=np.zeros(len(rows), np.int64) if label is None else label)
     text = f"layers:\n  - Data: {{source: rows.npz, batch_size: {batch}}}\n  - {layers}\n"
-    (folder / "net.yaml").write_text(f"name: clusters\n{text}solver: {{max_epoch: {epochs}, random_seed: {seed}{more}}}\n")
-    step = LocalStep(checked(load(str(folder / "net.yaml"))), folder, 1, {})
+    (folder / "net.yaml").write_text(f"name: clusters\n{text}solver: {{{solver}}}\n")
+    return checked(load(str(folder / "net.yaml")))
+
+
+def trained(
+    folder: Path, rows: Any, batch: int | str, layers: str, epochs: int = 30, seed: int = 0, more: str = "", label: Any = None
+) -> Any:  # fmt: skip
+    """The states after training on `rows`, by their names in the layer."""
+    program = compiled(folder, rows, batch, layers, f"max_epoch: {epochs}, random_seed: {seed}{more}", label)
+    step = LocalStep(program, folder, 1, {})
     with step:
         for iteration in range(step.max_iter):
             step.load(iteration)
@@ -85,6 +93,20 @@ def test_several_starts_reach_the_inertia_of_scikit_learn(tmp_path: Path, seed: 
     found = trained(tmp_path, digits, 250, "KMeans: {num_output: 10}", 40, seed)
     expected = cluster.KMeans(10, n_init=10, random_state=seed).fit(digits).inertia_
     assert squares(digits, found["centers"]).min(1).sum() < 1.005 * expected
+
+
+def test_clusters_are_not_named_after_classes(tmp_path: Path) -> None:
+    """But a classifier's outputs are."""
+    label = np.arange(120) % 3
+    (tmp_path / "rows.csv").write_text("a,b,kind\n" + "".join(f"{a},{b},{'xyz'[k]}\n" for (a, b, _), k in zip(BLOBS, label, strict=True)))
+    head, end = "layers:\n  - Data: {source: rows.csv, batch_size: 40}\n", "solver: {base_lr: 0.1, max_epoch: 1}\n"
+    ari = "  - AdjustedRandIndex: {include: {phase: TEST}}\n"
+    nets = {"  - KMeans: {num_output: 3}\n": (), "  - KMeans: {num_output: 3}\n" + ari: (),
+            "  - InnerProduct: {num_output: 3}\n  - SoftmaxWithLoss\n": ("x", "y", "z"),
+            "  - Nearest: {bottom: [data, label], rows: 120}\n": ("x", "y", "z")}  # fmt: skip
+    for layers, classes in nets.items():
+        (tmp_path / "net.yaml").write_text(head + layers + end)
+        assert checked(load(str(tmp_path / "net.yaml"))).classes == classes
 
 
 ERRORS = [

@@ -1,6 +1,7 @@
 """A starter net for a table that lists images: a column of paths and a column of labels."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
@@ -34,8 +35,9 @@ def starter(wanted: Wanted) -> Starter:
     param = layer.data_param
     param.source, param.batch_size, param.image_column, param.label_column = wanted.source, 1, found.name, label
     fields = [f"image_column: {nets.scalar(found.name)}", f"label_column: {nets.scalar(label)}"]
-    if found.folder != wanted.path.parent:
-        param.root_folder = wanted.from_base(found.folder)
+    folder = _folder(wanted, found)
+    if folder != wanted.path.parent:
+        param.root_folder = wanted.from_base(folder)
         fields.append(f"root_folder: {nets.scalar(param.root_folder)}")
     part = _part_column(wanted, found, label)
     if part:
@@ -48,7 +50,7 @@ def starter(wanted: Wanted) -> Starter:
     phases = ["TEST", *(["VALIDATION"] if described.has_validation else [])] if part else []
     counts = {phase: data.describe(layer, phase, wanted.base).rows or 0 for phase in phases}
     about = about.with_parts(counts) if counts else about.held_out(HELD_OUT)
-    notes = _ignored(found, label, part)
+    notes = [*([f"The paths start from {folder}."] if param.root_folder else []), *_ignored(found, label, part)]
     if described.tops[1].dtype == "int64":
         notes += _classes(wanted, layer, described, label)
     shape, count = described.tops[0].sizes, len(described.classes)
@@ -72,6 +74,16 @@ def _label(wanted: Wanted, found: ImageColumn) -> str:
     if len(found.others) > 1 and len(likely) != 1:
         raise SpecError(f"{wanted.path}: Choose the column to predict with --label NAME. The columns are {', '.join(found.others)}.")
     return found.others[0] if len(found.others) == 1 else likely[0]
+
+
+def _folder(wanted: Wanted, found: ImageColumn) -> Path:
+    """The folder that the paths start from. DataError if there are several."""
+    if len(found.folders) > 1:
+        names = ", ".join(map(str, found.folders))
+        raise DataError(
+            f"{wanted.path}: The images in column {found.name!r} are in several folders: {names}. Move the table into one of them."
+        )
+    return found.folders[0]
 
 
 def _part_column(wanted: Wanted, found: ImageColumn, label: str) -> str:

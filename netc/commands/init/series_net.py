@@ -135,9 +135,8 @@ def _layers(series: Series) -> Sequence[str]:
         f"  - InnerProduct: {{name: correction, num_output: {series.outputs}, {small}}}",
         "  - Eltwise: {bottom: [linear, correction], top: sum}",
         "  - Relative: {bottom: [sum, past], inverse: true, top: forecast}",
-        f"  - Reshape: {{bottom: sum, top: change, shape: {{dim: [0, {series.horizon}, {len(series.targets)}]}}}}",
         "  - Relative: {bottom: [label, past], top: target}",
-        "  - HuberLoss: {bottom: [change, target], top: loss}",
+        "  - HuberLoss: {bottom: [sum, target], top: loss}",
         "  - R2: {bottom: [forecast, label], top: [r2, rmse]}",
         "  - MAE: {bottom: [forecast, label]}",
     )

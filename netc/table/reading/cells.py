@@ -1,25 +1,20 @@
 """SQL expressions for the cells of a column."""
 
-from netc.table.reading.options import FOUND_OUT, MISSING, RawColumn, ReadingOptions
-from netc.table.reading.store import literal, quoted
+import re
 
-SPACES = r"E' \t\r\n'"
-CURRENCIES = "$€£¥₹₽₩₺₫฿"
+from netc.table.reading.options import FOUND_OUT, MISSING, RawColumn, ReadingOptions
+from netc.table.reading.store import literal, quoted, stored
+
+MONEY = r"(?:\p{Sc}|\b(?:USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD|BRL|SEK|NOK|DKK|PLN)\b)?"
+ALIKE = (" \u00a0\u202f\u2009", "'’")  # separators of thousands that are one in the eyes of a person
 
 
 def cleaned(cell: str, missing: tuple[str, ...] = ()) -> str:
-    """An expression for a text without spaces at both ends, NULL if it means a missing cell.
-
-    `cell` is already NULL for a missing cell that has no spaces.
-    """
-    text = f"trim({cell}, {SPACES})"
-    # Nearly all cells have no space at their ends, and `trim` without a set of letters is several times faster.
-    return f"case when trim({cell}) = {cell} then {cell} when not list_contains({nulls(missing)}, {text}) then {text} end"
-
-
-def nulled(cell: str, missing: tuple[str, ...]) -> str:
-    """An expression for a text, NULL if it is one of the texts of missing cells."""
-    return f"case when not list_contains({nulls(missing)}, {cell}) then {cell} end"
+    """An expression for a text without spaces at both ends, NULL if it means a missing cell."""
+    text = f"trim({cell})"
+    whole = f"when not list_contains({nulls(missing)}, {text}) then {text} end"
+    # Most cells begin with a digit, and none of MISSING does.
+    return f"case {whole}" if missing else f"case when {cell} >= '0' and {cell} < ':' and not suffix({cell}, ' ') then {cell} {whole}"
 
 
 def nulls(missing: tuple[str, ...]) -> str:
@@ -28,19 +23,35 @@ def nulls(missing: tuple[str, ...]) -> str:
 
 
 def number_sql(column: RawColumn, options: ReadingOptions = FOUND_OUT) -> str:
-    """An expression for the number in a cell: DOUBLE, NULL if the cell is missing or no number.
+    """An expression for the number in a cell: DOUBLE, NULL if the cell is missing or no number. A date becomes seconds since 1970.
 
-    In text, it reads the decimal and thousands separators of `options`, a currency sign, and `%`, which does not change the number.
+    Text may have a sign, digits with the separators of `options`, an exponent, a currency before or after it, and `%`, which does not
+    change the number; parentheses make it negative. `inf`, `0x10` and `1_000` are no numbers.
     """
-    name = quoted(column.name)
+    name = stored(column.name)  # which needs no cleaning: spaces and texts of missing cells are no digits
     if column.kind != "text":
         return f"epoch({name})" if column.kind == "date" else f"{name}::DOUBLE"
-    text = f"trim({name}, {literal('% ' + CURRENCIES)})"
-    if options.thousands:
-        text = f"replace({text}, {literal(options.thousands)}, '')"
     if options.decimal == ",":
-        text = f"replace({text}, ',', '.')"
-    return f"try_cast({text} as DOUBLE)"
+        number = f"try_cast(replace({name}, ',', '.') as DOUBLE)"
+        plain = f"not contains({name}, '.') and not contains({name}, '_')"
+    else:
+        number, plain = f"try_cast({name} as DOUBLE)", f"not contains({name}, '_')"
+    return f"case when isfinite({number}) and {plain} then {number} else {_dressed(name, options)} end"
+
+
+def _dressed(name: str, options: ReadingOptions) -> str:
+    """The number in a text with separators of thousands, a currency or a percent sign."""
+    decimal, thousands = re.escape(options.decimal or "."), options.thousands
+    mark = next((f"[{alike}]" for alike in ALIKE if thousands and thousands in alike), re.escape(thousands))
+    whole = rf"\d{{1,3}}(?:{mark}\d{{3}})+|\d+" if thousands else r"\d+"
+    digits = rf"(?:(?:{whole})(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
+    pattern = literal(rf"\(?\s*([-+−]?)\s*{MONEY}\s*([-+−]?)({digits})\s*%?\s*{MONEY}\s*\)?")
+    number = f"replace(regexp_replace({name}, {pattern}, '\\1\\2\\3'), '−', '-')"
+    number = f"regexp_replace({number}, {literal(mark)}, '', 'g')" if thousands else number
+    number = f"replace({number}, ',', '.')" if options.decimal == "," else number
+    sign = f"case when starts_with({name}, '(') and ends_with({name}, ')') then -1 else 1 end"
+    number = f"{sign} * try_cast({number} as DOUBLE)"
+    return f"case when regexp_full_match({name}, {pattern}) and isfinite({number}) then {number} end"
 
 
 def text_sql(column: RawColumn) -> str:

@@ -1,26 +1,110 @@
-"""Open a table by its source."""
+"""Open a table by its source: find its parts, load their cells, join them."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from netc.errors import DataError
-from netc.table.reading.columnar import read_parquet
-from netc.table.reading.delimited import read_delimited
-from netc.table.reading.options import FOUND_OUT, ReadingOptions
+from netc.errors import DataError, Place
+from netc.table.reading.cells import cleaned
+from netc.table.reading.formats import read_part
+from netc.table.reading.names import UNNAMED
+from netc.table.reading.options import FOUND_OUT, RawColumn, ReadingOptions
+from netc.table.reading.part import Part
+from netc.table.reading.paths import files_of
 from netc.table.reading.raw import RawTable
+from netc.table.reading.store import CELLS, Store, quoted
 from netc.table.reading.text_folder import read_texts
 
 HERE = Path()
-PARQUET = b"PAR1"
 
 
 def open_table(source: str, base: Path = HERE, options: ReadingOptions = FOUND_OUT) -> RawTable:
-    """Open the table at `source`, a path that may be relative to `base`. DataError lists everything that is wrong."""
-    path = base / source
-    if path.is_dir():
-        return read_texts(path, source, options)
+    """Open the table at `source`: a path that may be relative to `base`, a glob of files, an address, or a folder of texts.
+
+    DataError lists everything that is wrong.
+    """
+    if "://" not in source and (base / source).is_dir():
+        return read_texts(base / source, source, options)
+    store = Store()
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as e:
-        raise DataError(f"Cannot read {source}: {e.strerror or e}.") from e
-    return (read_parquet if start == PARQUET else read_delimited)(path, source, options)
+        return _opened(source, [read_part(file, options, store) for file in files_of(source, base, store)], options, store)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _opened(source: str, parts: Sequence[Part], options: ReadingOptions, store: Store) -> RawTable:
+    columns = _common(parts)
+    store.create(columns, lambda cell: cleaned(cell, options.missing))
+    ends = [_load(part, columns, store) for part in parts]
+    if not ends[-1]:
+        raise DataError(f"{source}: There are no rows below the header.")
+    digest = parts[0].sha256 if len(parts) == 1 else sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
+    table = RawTable(source, columns, ends[-1], digest, parts[0].dialect, store, _Places(parts, columns, ends).find)
+    _check_repeated_header(table)
+    return table
+
+
+def _load(part: Part, columns: Sequence[RawColumn], store: Store) -> int:
+    """Load a part. Returns the number of rows so far."""
+    part.load(store, columns)
+    return int(store.sql(f"select count(*) from {CELLS}")[0][0])
+
+
+def _common(parts: Sequence[Part]) -> tuple[RawColumn, ...]:
+    """The columns of all parts, in the order of the first one. DataError names the files whose columns differ."""
+    first, wrong = {column.name: column for column in parts[0].columns}, []
+    for part in parts[1:]:
+        own = {column.name: column for column in part.columns}
+        lacks, more = [n for n in first if n not in own], [n for n in own if n not in first]
+        kinds = [n for n in first if n in own and own[n].kind != first[n].kind]
+        said = [f"It lacks {_listed(lacks)}."] * bool(lacks) + [f"It has {_listed(more)} as well."] * bool(more)
+        said += [f"Column {n!r} holds {own[n].kind} cells, not {first[n].kind} cells." for n in kinds]
+        if said:
+            wrong.append(f"{part.name}: The columns are not those of {parts[0].name}. {' '.join(said)}")
+        if not said and part.dialect.decimal != parts[0].dialect.decimal:
+            wrong.append(
+                f"{part.name}: The decimal separator is {part.dialect.decimal!r}. In {parts[0].name}, it is {parts[0].dialect.decimal!r}."
+            )
+    if wrong:
+        raise DataError(*wrong)
+    return parts[0].columns
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _check_repeated_header(table: RawTable) -> None:
+    """DataError if the header comes again among the rows, as in files that were joined."""
+    names = [column.name for column in table.columns if column.kind == "text"]
+    if len(names) < max(2, len(table.columns)) or any(name.startswith(UNNAMED) for name in names):
+        return
+    condition = " and ".join(f"{quoted(name)} = {_text(name)}" for name in names)
+    rows = [row for (row,) in table.query(f"select rowid from {CELLS} where {condition} order by rowid limit 1000")]
+    if rows:
+        place = table.place(rows[0], names[0])
+        more = f" and {len(rows) - 1} more times" if len(rows) > 1 else ""
+        raise DataError(f"{place}: The header comes again here{more}. Remove it from the rows.")
+
+
+def _text(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the cells of a table are. `ends` are the numbers of rows up to the end of each part."""
+
+    parts: Sequence[Part]
+    columns: Sequence[RawColumn]
+    ends: Sequence[int]
+
+    def find(self, row: int, column: str) -> Place:
+        """The place of a cell; of the header for the row -1."""
+        k = bisect_right(self.ends, row) if row >= 0 else 0
+        part = self.parts[k]
+        at = next(at for at, own in enumerate(part.columns) if own.name == column)
+        return part.place(row - (self.ends[k - 1] if k else 0), at)

@@ -11,7 +11,10 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "-nan", 
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """How to read a table. What is not set is found out."""
+    """How to read a table. What is not set is found out.
+
+    The delimiter " " stands for any number of spaces and tabs, and a line end for a table of one column.
+    """
 
     query: str = ""  # for databases; for files, SQL over the relation `cells`
     delimiter: str = ""
@@ -23,6 +26,7 @@ class ReadingOptions:
     header: bool | None = None  # whether the first row has the names of the columns
     sheet: str = ""  # of an Excel file
     missing: tuple[str, ...] = ()  # texts that mean a missing cell, beside MISSING
+    escape: str = ""  # stands before a quote within a quoted cell: the quote itself, or a backslash
 
 
 FOUND_OUT = ReadingOptions()  # nothing is set

@@ -42,7 +42,8 @@ class RawTable:
     def chunks(
         self, select: Mapping[str, str], rows: int = CHUNK, where: str = "", order: str = "",
     ) -> Iterator[dict[str, np.ndarray]]:  # fmt: skip
-        """Yield at most `rows` rows at a time, in the order of the file or by `order`: an array for each name in `select`.
+        """Yield at most `rows` rows at a time, in the order of the file or by the SQL of `order`, where the SQL of
+        `where` is true: an array for each name in `select`.
 
         `select` gives SQL expressions. BIGINT and INTEGER become int64 or int32, DOUBLE and FLOAT float64 or float32 with NaN for
         NULL, BOOLEAN bool, TIMESTAMP datetime64[us], VARCHAR an array of str with "" for NULL. An ENUM becomes its codes, -1 for NULL.

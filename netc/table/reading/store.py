@@ -7,22 +7,32 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netc.files import locked
+from netc.table.reading.options import Kind, RawColumn
 
 if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "200MB"
-CELLS, ROW = "cells", "rowid"  # the relation of a table, and the number of a row
+CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, and the number of a row
+SQL_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "date": "TIMESTAMP"}
 PREFIX, LOCK = "netc-table-", "lock"
 
 
 def quoted(name: str) -> str:
     """The SQL identifier of a column."""
     return identifier(f"{name}#{sum(1 << at for at, letter in enumerate(name) if letter != letter.lower()):x}")
+
+
+def stored(name: str) -> str:
+    """The SQL identifier of a column as it is stored: with spaces around texts, and texts that mean a missing cell."""
+    return quoted(name)[:-1] + '#stored"'
 
 
 def identifier(name: str) -> str:
@@ -44,7 +54,36 @@ class Store:
         held = locked(self.folder / LOCK, wait=False)
         held.__enter__()
         self.connection = _connect(self.folder)
+        self._numbers = count()
         self.close = weakref.finalize(self, _remove, self.connection, held, self.folder)
+
+    def temporary(self) -> Path:
+        """The path of a file that does not exist yet."""
+        return self.folder / f"file{next(self._numbers)}"
+
+    def create(self, columns: Sequence[RawColumn], clean: Callable[[str], str]) -> None:
+        """Create the relation `cells`: a view of the cells as they are stored, in which texts are clean."""
+        self.sql(f"create table {STORED} ({', '.join(f'c{k} {SQL_TYPES[column.kind]}' for k, column in enumerate(columns))})")
+        shown = (f"{clean(f'c{k}') if column.kind == 'text' else f'c{k}'} as {quoted(column.name)}, c{k} as {stored(column.name)}"
+                 for k, column in enumerate(columns))  # fmt: skip
+        self.sql(f"create view {CELLS} as select {ROW}, {', '.join(shown)} from {STORED}")
+
+    def append(self, select: str) -> None:
+        """Append the rows of a query to `cells`."""
+        self.sql(f"insert into {STORED} {select}")
+
+    @contextmanager
+    def undoing(self) -> Iterator[Callable[[], None]]:
+        """Yield a function that undoes what is appended in the context."""
+        self.sql("begin transaction")
+        end = ["commit"]
+        try:
+            yield lambda: end.__setitem__(0, "rollback")
+        except BaseException:
+            end[0] = "rollback"
+            raise
+        finally:
+            self.sql(end[0])
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query gives."""
@@ -55,7 +94,7 @@ def _connect(folder: Path) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     return duckdb.connect(
-        str(folder / "table.duckdb"),
+        ":memory:",  # it moves to temp_directory what does not fit; a database in a file takes twice the time to write
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",

@@ -1,5 +1,6 @@
 """Starter nets for tables that list images."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +67,17 @@ def test_a_table_without_a_header_in_another_folder(here: Path) -> None:
 
 def test_paths_from_a_folder_beside_the_table(here: Path) -> None:
     listed("photos/list.csv", "kind,path", "{kind},{k}.png")
-    assert netc("init", "photos/list.csv").exit_code == 0
+    result = netc("init", "photos/list.csv")
+    assert result.exit_code == 0 and result.stderr == "netc: The paths start from photos/img.\n"
     assert "root_folder: photos/img" in Path("list.yaml").read_text()
     assert "accuracy" in trained("list.yaml", "--set", "solver.max_epoch=1")
+
+
+def test_paths_in_several_folders(here: Path) -> None:
+    listed("photos/list.csv", "kind,path", "{kind},{k}.png")
+    shutil.copytree("photos/img", "photos/more")
+    result = netc("init", "photos/list.csv")
+    assert result.exit_code == 2 and "are in several folders: photos/img, photos/more. Move the table into one of them." in result.stderr
 
 
 def test_the_name_of_a_column_may_say_that_it_is_the_label(here: Path) -> None:
