@@ -1,7 +1,7 @@
 """Make the arrays of a table: encoded rows, labels and weights, and the rows of each part. They become an entry of the cache."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -91,9 +91,9 @@ class Making:
     def wanted(self) -> dict[str, Wanted]:
         """The cells to read."""
         roles, raw, found = self.roles, self.raw, dict[str, Wanted]()
-        for rule, column in roles.rules:
-            cells = class_of(rule).cells(rule, column, raw.dialect)
-            found[f"column {rule.name}"] = Wanted(rule.name, cells, _dtype(cells, raw))
+        cells = [class_of(rule).cells(rule, column, raw.dialect) for rule, column in roles.rules]
+        for (rule, _), cell, dtype in zip(roles.rules, cells, _dtypes(cells, raw), strict=True):
+            found[f"column {rule.name}"] = Wanted(rule.name, cell, dtype)
         found |= wanted_labels(raw, roles.labels)
         if roles.weight:
             found["weight"] = wanted_weight(raw, roles.weight)
@@ -187,10 +187,10 @@ class Making:
         return [list(found.mean), list(found.std)]
 
 
-def _dtype(cells: Cells, raw: RawTable) -> str:
-    """What DuckDB makes of an expression."""
-    ((kind,),) = raw.query(f"select typeof({cells.value}) from {CELLS} limit 1")
-    return {"BIGINT": "int64", "VARCHAR": "string"}.get(kind, "float64")
+def _dtypes(cells: Sequence[Cells], raw: RawTable) -> list[str]:
+    """What DuckDB makes of expressions."""
+    (kinds,) = raw.query(f"select {', '.join(f'typeof({cell.value})' for cell in cells)} from {CELLS} limit 1")
+    return [{"BIGINT": "int64", "VARCHAR": "string"}.get(kind, "float64") for kind in kinds]
 
 
 def _time(column: RawColumn, raw: RawTable) -> Cells:
