@@ -3,7 +3,9 @@
 import gzip
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,12 @@ def write_parquet(path: Path, table: Rows) -> None:
     connection.close()
 
 
+def write_sqlite(path: Path, table: Rows) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("create table t (x REAL, kind TEXT, day TEXT, outcome TEXT)")
+        connection.executemany("insert into t values (?, ?, ?, ?)", table)
+
+
 STORED: dict[str, Callable[[Path, Rows], None]] = {
     "small.csv": write_csv,
     "small.csv.gz": write_gz,
@@ -97,11 +105,10 @@ def scores(text: str) -> list[float]:
 
 @pytest.mark.parametrize("name", STORED)
 def test_the_same_table_gives_the_same_run(tmp_path: Path, name: str) -> None:
-    types = "columns: {x: number, kind: category, day: date}, "
+    net = NET.replace("label:", "columns: {x: number, kind: category, day: date}, label:")
     for stored in ("small.csv", name):
         STORED[stored](tmp_path / stored, rows())
-    one = train(tmp_path, net=NET.replace("label:", types + "label:"))
-    other = train(tmp_path, net=NET.replace("label:", types + "label:").replace("small.csv", name), runs="other")
+    one, other = train(tmp_path, net=net), train(tmp_path, net=net.replace("small.csv", name), runs="other")
     assert states(one) == states(other) and (one / "log.jsonl").read_text() == (other / "log.jsonl").read_text()
 
 
