@@ -11,6 +11,7 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.data.tables import Tables
 from netc.errors import DataError
+from netc.spec import parse_yaml
 from netc.table.columns.category import Category
 from netc.table.columns.number import Number
 
@@ -262,3 +263,12 @@ def test_a_source_that_is_missing(tmp_path: Path) -> None:
     empty.table_param.source = ""
     with pytest.raises(DataError, match="`source` is missing"):
         data.describe(empty, "TRAIN", tmp_path)
+
+
+def test_the_tops_of_a_table_are_what_it_has() -> None:
+    def tops(fields: str) -> list[str]:
+        layers = parse_yaml(f"layers:\n  - Table: {{source: t.csv{fields}}}\n", pb.NetParameter).message.layer
+        return list(layers[0].top)
+
+    assert tops("") == ["data"] and tops(", label: y") == ["data", "label"]
+    assert tops(", label: y, weight: w") == ["data", "label", "weight"]
