@@ -99,7 +99,9 @@ class Making:
             found["weight"] = wanted_weight(raw, roles.weight)
         found |= {key: Wanted(c.name, Cells(text_sql(c)), "string") for key, c in (("group", roles.group), ("part", roles.part)) if c}
         if roles.time:
-            found["time"] = Wanted(roles.time.name, _time(roles.time, raw), "float64")
+            own = found.get(f"column {roles.time.name}")
+            plain = Wanted(roles.time.name, _time(roles.time, raw), "float64")
+            found["time"] = own if own and own.dtype != "string" else plain  # a date may have a format of its own
         return found
 
     def _labels(self, cells: Mapping[str, Column]) -> Labels | None:

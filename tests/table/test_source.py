@@ -119,6 +119,18 @@ def test_numbers_have_the_mean_of_the_training_rows(tmp_path: Path) -> None:
     assert data.describe(layer(), "TEST", tmp_path).tops[1].mean == top.mean
 
 
+def test_a_split_by_time_reads_dates_in_their_format(tmp_path: Path) -> None:
+    days = [f"{1 + k % 28:02d}.{12 - k // 28:02d}.2024" for k in range(ROWS)]
+    write(tmp_path, columns(d=days))
+    split = {"time": "d", "test": 0.3}
+    with pytest.raises(DataError, match="Column 'd' holds text"):
+        opened(tmp_path, split=split)
+    made = layer(split=split)
+    made.table_param.columns.add(name="d", type="date", format="%d.%m.%Y")
+    tested = data.open(made, "TEST", 0, tmp_path)
+    assert tested.in_file(np.arange(12)).tolist() == list(range(16, 28))  # the last twelve of December
+
+
 def test_several_labels_are_numbers_or_true_and_false(tmp_path: Path) -> None:
     write(tmp_path, columns(u=["yes", "no"] * 20, v=["0", "1"] * 20, z=[k / 2 for k in range(ROWS)]))
     truths = opened(tmp_path, label=["u", "v"], split={})
