@@ -90,8 +90,7 @@ def cv(options: CvOptions, say: Say) -> Path:
     folds = _folds(options)
     program = folds.program(0)  # reports errors before the first fold
     threads, bound = bounded(program, options.threads, options.jobs)
-    net = to_yaml(moved_to(Path(options.runs), program.job.resolved(), program.job.base), short=False)
-    study = Study(net, options.folds, fingerprints(program, registry.plugins()))
+    study = Study(_net_text(program, Path(options.runs)), options.folds, fingerprints(program, registry.plugins()))
     with _study_folder(Path(options.runs) / f"{program.job.name}-cv", study) as (folder, old):
         say(f"{program.job.name}: {options.folds} folds, {'continued in' if old else 'in'} {folder}")
         for text in [*notes(program), *bound]:
@@ -101,6 +100,14 @@ def cv(options: CvOptions, say: Say) -> Path:
         write_csv(folder / PREDICTIONS, found)
         _report(folder, program, runs, found, say)
     return folder
+
+
+def _net_text(program: Program, folder: Path) -> str:
+    """The net of the first fold, without a seed that was drawn."""
+    net = moved_to(folder, program.job.resolved(), program.job.base)
+    if program.job.draws_seed:
+        net.solver.random_seed = -1
+    return to_yaml(net, short=False)
 
 
 def _report(folder: Path, program: Program, runs: Sequence[Run], found: Sequence[Predictions], say: Say) -> None:

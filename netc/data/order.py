@@ -21,12 +21,12 @@ def shuffled(rows: int, seed: int, name: str, skip: int = 0) -> Order:
 
     @lru_cache(maxsize=2)
     def epoch(number: int) -> np.ndarray:
-        return permutation(seed, f"{name}/shuffle", rows, number)
+        return permutation(seed, f"{name}/shuffle", rows, number).astype(np.int32 if rows < 2**31 else np.int64)
 
     def order(first: int, count: int) -> np.ndarray:
         start, stop = skip + first, skip + first + count
         parts = [epoch(e)[max(start - e * rows, 0) : stop - e * rows] for e in range(start // rows, -(-stop // rows))]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.concatenate(parts, dtype=np.int64)
 
     return order
 

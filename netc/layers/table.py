@@ -20,7 +20,13 @@ from netc.table.columns.number import MOST_PIECES
 from netc.table.encoded import encoded_row, raw_dtype, raw_inputs
 
 
-@layer("Table", bottoms=(0, 0), tops=(1, 4), source=True)
+def table_tops(layer: pb.LayerParameter) -> tuple[str, ...]:
+    """The default tops of a Table: `data`, `label` if it has one, and `weight` if it has one."""
+    param = layer.table_param
+    return ("data", *(("label",) if param.label else ()), *(("weight",) if param.weight else ()))
+
+
+@layer("Table", bottoms=(0, 0), tops=(1, 4), source=True, default_tops=table_tops)
 def table(ctx: Context) -> tuple[Value, ...]:
     """Rows of a table of texts, numbers, dates and gaps, as numbers for Encode; their label; and their weight.
 

@@ -19,7 +19,8 @@ class LayerType:
     `single`: most nets have only one, so the first default name has no number.
     `label`: the default bottoms are the newest blob and `label`; by default true for a loss or metric that can have two bottoms.
     `several`: a net must name the bottoms, although one is enough.
-    `default_tops`: the tops of a layer that names none; by default `data` and `label` for a source, else the layer's name.
+    `default_tops`: the tops of a layer that names none, or a function that returns those of a layer's message; by default `data` and
+    `label` for a source, else the layer's name.
     `in_place`: True writes the bottom by default, False forbids that.
 
     What it computes:
@@ -50,7 +51,7 @@ class LayerType:
     single: bool = False
     label: bool | None = None
     several: bool = False
-    default_tops: tuple[str, ...] = ()
+    default_tops: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
     in_place: bool | None = None
     elementwise: bool = False
     places: Place = ""

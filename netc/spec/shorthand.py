@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from netc import netc_pb2 as pb
 from netc import registry
 from netc.registry import LayerType
 
@@ -40,13 +41,14 @@ def default_bottoms(of_type: LayerType, newest: str | None) -> list[str] | None:
     return [newest, "label"] if of_type.reads_label else [newest]
 
 
-def default_tops(of_type: LayerType, name: str, bottoms: Iterable[str], by_default: bool) -> list[str]:
+def default_tops(of_type: LayerType, layer: pb.LayerParameter, by_default: bool) -> list[str]:
     """The blobs that a layer writes by default. `by_default`: its bottoms are defaults too."""
     if of_type.writes_nothing:
         return []
     if of_type.default_tops or of_type.source:
-        return list(of_type.default_tops or ("data", "label"))
-    return list(bottoms) if by_default and of_type.in_place else [name]
+        tops = of_type.default_tops or ("data", "label")
+        return list(tops if isinstance(tops, tuple) else tops(layer))
+    return list(layer.bottom) if by_default and of_type.in_place else [layer.name]
 
 
 def newest_after(of_type: LayerType, tops: Iterable[str], newest: str | None) -> str | None:

@@ -122,5 +122,5 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
                     reading.error(at(node), f"{layer.type}: `bottom` is missing. {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
-            layer.top.extend(default_tops(of_type, layer.name, layer.bottom, "bottom" not in written))
+            layer.top.extend(default_tops(of_type, layer, "bottom" not in written))
         newest = newest_after(of_type, layer.top, newest)

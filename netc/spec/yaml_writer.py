@@ -144,7 +144,7 @@ def _short_layers(net: Any) -> list[Node]:
             fields["top"] = _names(layer.top)
             if bottom_is_default:
                 del fields["bottom"]
-            if own and list(layer.top) == default_tops(of_type, layer.name, layer.bottom, bottom_is_default):
+            if own and list(layer.top) == default_tops(of_type, layer, bottom_is_default):
                 del fields["top"]
             if own and names_itself:
                 del fields["name"]

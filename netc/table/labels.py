@@ -23,9 +23,10 @@ CLASSES, NUMBERS, LABELS = pb.TableParameter.CLASSES, pb.TableParameter.NUMBERS,
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of all rows: int64 classes, or float32 numbers or 0 and 1 for each label column. `known` is false for rows without label.
+    """The labels of all rows: classes as unsigned integers, or float32 numbers or 0 and 1 for each label column.
 
-    `classes` are their names, and for several labels the names of the label columns.
+    `known` is false for rows without label. `classes` are the names of the classes, and for several
+    labels the names of the label columns.
     """
 
     array: np.ndarray
@@ -155,7 +156,7 @@ def _classes(raw: RawTable, column: LabelColumn, classes: Sequence[str]) -> Labe
         wanted = f"Expected {' or '.join(map(repr, found)) if len(found) <= MOST_CLASSES else f'one of {len(found)} classes'}."
         (error,) = column.errors(raw, np.flatnonzero(np.isin(column.texts.cells, unseen)), wanted)
         raise DataError(replace(error, suggestion=near(names[unseen[0]], found) or None) if len(unseen) == 1 else error)
-    of_word = np.array([*(number[name] for name in names), 0], np.int64)
+    of_word = np.array([*(number[name] for name in names), 0], np.min_scalar_type(len(found)))
     return Labels(of_word[column.texts.cells], ~column.missing, found)
 
 

@@ -1,7 +1,7 @@
 """Make the arrays of a table: encoded rows, labels and weights, and the rows of each part. They become an entry of the cache."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,6 +24,8 @@ from netc.table.reading.store import CELLS
 from netc.table.roles import Roles, roles_of
 from netc.table.split import Rows, absent, parts_by_name, parts_of, split_errors
 from netc.table.wrong import Wrong, cell_error
+
+LITTLE = "32MB"
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ class Making:
             cells, wrong = read_cells(self.raw, self.wanted, place)
             if wrong:
                 raise DataError(*wrong)
+            self.raw.query(f"set memory_limit = '{LITTLE}'")  # the arrays have the cells now
             labels, parts = self._labels(cells), dict[str, np.ndarray]()
             notes = [*self.roles.notes, *self._left_out(labels)]
             parts = self._parts(cells, labels)
-            if labels is not None and self.known.splits and labels.array.dtype == np.int64:
+            if labels is not None and self.known.splits and labels.array.dtype.kind == "u":
                 notes += absent(labels.array, parts["TRAIN"], labels.classes, self.raw.name)
             for part, rows in parts.items():
                 np.save(self.folder / f"{part}.npy", rows.astype(np.int32 if self.raw.rows < 2**31 else np.int64))
@@ -88,15 +91,17 @@ class Making:
     def wanted(self) -> dict[str, Wanted]:
         """The cells to read."""
         roles, raw, found = self.roles, self.raw, dict[str, Wanted]()
-        for rule, column in roles.rules:
-            cells = class_of(rule).cells(rule, column, raw.dialect)
-            found[f"column {rule.name}"] = Wanted(rule.name, cells, _dtype(cells, raw))
+        cells = [class_of(rule).cells(rule, column, raw.dialect) for rule, column in roles.rules]
+        for (rule, _), cell, dtype in zip(roles.rules, cells, _dtypes(cells, raw), strict=True):
+            found[f"column {rule.name}"] = Wanted(rule.name, cell, dtype)
         found |= wanted_labels(raw, roles.labels)
         if roles.weight:
             found["weight"] = wanted_weight(raw, roles.weight)
         found |= {key: Wanted(c.name, Cells(text_sql(c)), "string") for key, c in (("group", roles.group), ("part", roles.part)) if c}
         if roles.time:
-            found["time"] = Wanted(roles.time.name, _time(roles.time, raw), "float64")
+            own = found.get(f"column {roles.time.name}")
+            plain = Wanted(roles.time.name, _time(roles.time, raw), "float64")
+            found["time"] = own if own and own.dtype != "string" else plain  # a date may have a format of its own
         return found
 
     def _labels(self, cells: Mapping[str, Column]) -> Labels | None:
@@ -123,7 +128,7 @@ class Making:
     def _parts(self, cells: Mapping[str, Column], labels: Labels | None) -> dict[str, np.ndarray]:
         """The rows of each part, without those that have no label."""
         known = np.ones(self.raw.rows, bool) if labels is None else labels.known
-        there, split = np.flatnonzero(known), self.param.split
+        there, split = np.flatnonzero(known).astype(np.int32 if self.raw.rows < 2**31 else np.int64), self.param.split
         if not self.known.splits:
             return {"ALL": there}
         if (part := cells.get("part")) is not None:
@@ -132,7 +137,7 @@ class Making:
             self._no_part(part, unknown, found)
             return found
         group, time = cells.get("group"), cells.get("time")
-        classes = labels.array if labels is not None and labels.array.dtype == np.int64 else None
+        classes = labels.array if labels is not None and labels.array.dtype.kind == "u" else None
         if split.stratify and classes is None:
             raise DataError("`stratify` needs a label of classes.", field="split")
         plain = group is not None or time is not None or (split.HasField("stratify") and not split.stratify)
@@ -176,17 +181,18 @@ class Making:
         """Mean and standard deviation of the numbers to predict over the training rows. Writes the labels."""
         if labels is None:
             return [[], []]
-        np.save(self.folder / "label.npy", labels.array)
-        if labels.array.dtype == np.int64 or labels.classes or "TRAIN" not in parts:
+        dtype = np.int64 if labels.array.dtype.kind == "u" else labels.array.dtype
+        np.lib.format.open_memmap(self.folder / "label.npy", "w+", dtype, labels.array.shape)[:] = labels.array
+        if labels.array.dtype.kind == "u" or labels.classes or "TRAIN" not in parts:
             return [[], []]
         found = spread(labels.array[parts["TRAIN"]].reshape(len(parts["TRAIN"]), -1))
         return [list(found.mean), list(found.std)]
 
 
-def _dtype(cells: Cells, raw: RawTable) -> str:
-    """What DuckDB makes of an expression."""
-    ((kind,),) = raw.query(f"select typeof({cells.value}) from {CELLS} limit 1")
-    return {"BIGINT": "int64", "VARCHAR": "string"}.get(kind, "float64")
+def _dtypes(cells: Sequence[Cells], raw: RawTable) -> list[str]:
+    """What DuckDB makes of expressions."""
+    (kinds,) = raw.query(f"select {', '.join(f'typeof({cell.value})' for cell in cells)} from {CELLS} limit 1")
+    return [{"BIGINT": "int64", "VARCHAR": "string"}.get(kind, "float64") for kind in kinds]
 
 
 def _time(column: RawColumn, raw: RawTable) -> Cells:

@@ -94,9 +94,9 @@ def parts_by_name(codes: np.ndarray, words: np.ndarray) -> tuple[dict[str, np.nd
 
 def _order(param: pb.TableSplitParameter, rows: Rows) -> np.ndarray:
     """The places of the rows in the order in which they are dealt out: by time, by class and at random, or at random."""
-    mixed = permutation(param.seed, "split", len(rows.numbers))
+    mixed = permutation(param.seed, "split", len(rows.numbers)).astype(np.int32 if len(rows.numbers) < 2**31 else np.int64)
     if rows.times is not None:
-        return np.argsort(rows.times[rows.numbers], kind="stable")
+        return np.argsort(rows.times[rows.numbers], kind="stable").astype(mixed.dtype)
     if rows.classes is not None:
         return mixed[np.argsort(rows.classes[rows.numbers[mixed]], kind="stable")]
     return mixed
@@ -109,8 +109,10 @@ def _share(fraction: float, count: int) -> int:
 
 def _evenly(count: int, chosen: int, last: bool) -> np.ndarray:
     """Which of `count` places are chosen: the last ones, or evenly spaced ones. So each class has its share, up to one row."""
-    places = np.arange(count, dtype=np.int64)
-    return places >= count - chosen if last else (places + 1) * chosen // max(1, count) > places * chosen // max(1, count)
+    found = np.zeros(count, bool)
+    places = count - 1 - np.arange(chosen) if last else (np.arange(1, chosen + 1) * count + chosen - 1) // max(1, chosen) - 1
+    found[places] = True
+    return found
 
 
 def _groups_within(groups: np.ndarray, most: int) -> np.ndarray:

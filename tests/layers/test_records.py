@@ -129,7 +129,7 @@ ROWS: dict[str, Any] = {
     "deployed as Softmax; whole mean; reads 1 2; label",
     "Split": "split1: x > split1; 1/1 or more; never in place; 1 x + 0; linear",
     "Standardize": "standardize1: x > standardize1; 1/1; standardize_param",
-    "Table": "data:  > data label; 0/1 to 4; table_param; source",
+    "Table": "data:  > data; 0/1 to 4; table_param; source",
     "Threshold": "threshold1: x > threshold1; 1/1; threshold_param; 1 x + 0; elementwise",
     "Tile": "tile1: x > tile1; 1/1; tile_param",
     "TweedieLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param tweedie_loss_param; loss; deployed as Exp; whole mean; "

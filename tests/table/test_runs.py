@@ -1,8 +1,11 @@
 """Runs on tables: the same table gives the same run however it is stored, and weights read rows as they know them."""
 
 import gzip
+import json
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,10 @@ def write_gz(path: Path, table: Rows) -> None:
     path.write_bytes(gzip.compress(csv_text(table).encode()))
 
 
+def write_lines(path: Path, table: Rows) -> None:
+    path.write_text("".join(json.dumps(dict(zip(HEADER, row, strict=True))) + "\n" for row in table))
+
+
 def write_parquet(path: Path, table: Rows) -> None:
     import duckdb
 
@@ -66,7 +73,18 @@ def write_parquet(path: Path, table: Rows) -> None:
     connection.close()
 
 
-STORED: dict[str, Callable[[Path, Rows], None]] = {"small.csv": write_csv, "small.csv.gz": write_gz, "small.parquet": write_parquet}
+def write_sqlite(path: Path, table: Rows) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("create table t (x REAL, kind TEXT, day TEXT, outcome TEXT)")
+        connection.executemany("insert into t values (?, ?, ?, ?)", table)
+
+
+STORED: dict[str, Callable[[Path, Rows], None]] = {
+    "small.csv": write_csv,
+    "small.csv.gz": write_gz,
+    "small.jsonl": write_lines,
+    "small.parquet": write_parquet,
+}
 
 
 def train(folder: Path, *arguments: Any, net: str = NET, runs: str = "runs") -> Path:
@@ -87,11 +105,10 @@ def scores(text: str) -> list[float]:
 
 @pytest.mark.parametrize("name", STORED)
 def test_the_same_table_gives_the_same_run(tmp_path: Path, name: str) -> None:
-    types = "columns: {x: number, kind: category, day: date}, "
+    net = NET.replace("label:", "columns: {x: number, kind: category, day: date}, label:")
     for stored in ("small.csv", name):
         STORED[stored](tmp_path / stored, rows())
-    one = train(tmp_path, net=NET.replace("label:", types + "label:"))
-    other = train(tmp_path, net=NET.replace("label:", types + "label:").replace("small.csv", name), runs="other")
+    one, other = train(tmp_path, net=net), train(tmp_path, net=net.replace("small.csv", name), runs="other")
     assert states(one) == states(other) and (one / "log.jsonl").read_text() == (other / "log.jsonl").read_text()
 
 
@@ -120,13 +137,15 @@ def test_tests_of_weights_give_the_scores_of_the_run(tmp_path: Path) -> None:
     assert tested.exit_code == 0 and scores(tested.output) == pytest.approx(scores(trained), abs=1e-4)
 
 
-def test_a_table_that_has_changed_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["small.csv", "sm*.csv"])
+def test_a_table_that_has_changed_is_noticed(tmp_path: Path, source: str) -> None:
     write_csv(tmp_path / "small.csv", rows())
-    train(tmp_path)
+    run = train(tmp_path, net=NET.replace("small.csv", f"'{source}'"))
+    assert load(run / "net.yaml").message.layer[0].table_param.source == f"../../../{source}"
     more = ("train", tmp_path / "small.yaml", "--no-publish", "--runs", tmp_path / "runs", "--resume", "--set", "solver.max_iter=60")
     write_csv(tmp_path / "small.csv", [*rows()[:-1], (9.0, "a", "2024-01-01", "no")])
     result = netc(*more)
-    assert result.exit_code == 2 and "small.csv has changed" in result.output
+    assert result.exit_code == 2 and f"{source} has changed" in result.output
     write_csv(tmp_path / "small.csv", rows())
     result = netc(*more)
     assert result.exit_code == 0 and "after 60 iterations" in result.output, result.output

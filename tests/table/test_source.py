@@ -1,6 +1,5 @@
 """The source of the Table layer: labels, weights, errors, and what is fitted on the training rows."""
 
-import gzip
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.data.tables import Tables
 from netc.errors import DataError
+from netc.spec import parse_yaml
 from netc.table.columns.category import Category
 from netc.table.columns.number import Number
 
@@ -118,6 +118,18 @@ def test_numbers_have_the_mean_of_the_training_rows(tmp_path: Path) -> None:
     top = source.description.tops[1]
     assert top.mean == pytest.approx([every(source).mean()]) and top.std == pytest.approx([every(source).std()])
     assert data.describe(layer(), "TEST", tmp_path).tops[1].mean == top.mean
+
+
+def test_a_split_by_time_reads_dates_in_their_format(tmp_path: Path) -> None:
+    days = [f"{1 + k % 28:02d}.{12 - k // 28:02d}.2024" for k in range(ROWS)]
+    write(tmp_path, columns(d=days))
+    split = {"time": "d", "test": 0.3}
+    with pytest.raises(DataError, match="Column 'd' holds text"):
+        opened(tmp_path, split=split)
+    made = layer(split=split)
+    made.table_param.columns.add(name="d", type="date", format="%d.%m.%Y")
+    tested = data.open(made, "TEST", 0, tmp_path)
+    assert tested.in_file(np.arange(12)).tolist() == list(range(16, 28))  # the last twelve of December
 
 
 def test_several_labels_are_numbers_or_true_and_false(tmp_path: Path) -> None:
@@ -273,3 +285,12 @@ def test_a_source_that_is_missing(tmp_path: Path) -> None:
     empty.table_param.source = ""
     with pytest.raises(DataError, match="`source` is missing"):
         data.describe(empty, "TRAIN", tmp_path)
+
+
+def test_the_tops_of_a_table_are_what_it_has() -> None:
+    def tops(fields: str) -> list[str]:
+        layers = parse_yaml(f"layers:\n  - Table: {{source: t.csv{fields}}}\n", pb.NetParameter).message.layer
+        return list(layers[0].top)
+
+    assert tops("") == ["data"] and tops(", label: y") == ["data", "label"]
+    assert tops(", label: y, weight: w") == ["data", "label", "weight"]
