@@ -17,8 +17,8 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "losses", "training", "data", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe",
-    "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
+    "nets", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
+    "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]

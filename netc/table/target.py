@@ -134,9 +134,9 @@ def _classes(label: ColumnProfile) -> tuple[str, ...]:
     if not count:
         return (f"The label has {label.distinct} classes. Some of them may have few rows.",)
     if count < FEW_CLASSES:
-        rare = [f"{value!r} has {n}" for value, n in label.common if n < FEW_CLASSES]
+        rare = [f"{value!r} has {n} row{'s' * (n != 1)}" for value, n in label.common if n < FEW_CLASSES]
         more = f" and {len(rare) - 3} more classes have as few" if len(rare) > 3 else ""
-        return (f"Rare classes: {', '.join(rare[:3])} rows{more}. The net cannot learn or test them well.",)
+        return (f"Rare classes: {', '.join(rare[:3])}{more}. The net cannot learn or test them well.",)
     if count < RARE_CLASS * label.filled and label.distinct == 2:
         share = f"{count / label.filled:.1%}"
         return (f"The class {rarest!r} has {share} of the rows. The rows keep their weights; choose a threshold for it when you predict.",)

@@ -23,8 +23,14 @@ def test_a_score_is_the_auc_or_r2_of_rows_that_the_rule_has_not_seen(tmp_path: P
     x, noise = R.normal(size=(2, N))
     y = x + R.normal(size=N) > 0
     shown = ["a" if (v > 0) == (R.random() < 0.8) else "b" for v in y - 0.5]
-    columns: dict[str, Cells] = {"x": x.round(4).tolist(), "noise": noise.round(4).tolist(), "text": shown, "name": [f"n{k}" for k in range(N)],
-                                 "y": y.astype(int).tolist()}  # fmt: skip
+    names = [f"n{k}" for k in range(N)]
+    columns: dict[str, Cells] = {
+        "x": x.round(4).tolist(),
+        "noise": noise.round(4).tolist(),
+        "text": shown,
+        "name": names,
+        "y": [*map(int, y)],
+    }
     found = {score.column: score.value for score in measured(tmp_path, columns)}
     from sklearn.metrics import roc_auc_score
 

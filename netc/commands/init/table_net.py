@@ -87,6 +87,11 @@ class Table:
         return TEXT_DROPOUT if self.has_text else 0 if self.is_large else DROPOUT
 
     @property
+    def hidden(self) -> int:
+        """Number of hidden layers: none for texts alone, as in fastText (Joulin et al. 2017)."""
+        return 2 if any(choice.type != "text" for choice in self.read) else 0
+
+    @property
     def read(self) -> list[Choice]:
         """The columns that the net reads."""
         return [choice for choice in self.choices if choice.type]
@@ -160,7 +165,7 @@ def _layers(table: Table) -> Iterator[str]:
     if table.dropout:
         yield f"  - Dropout: {{dropout_ratio: {table.dropout}}}"
     yield f"  - Members: {{k: {MEMBERS}}}"
-    for _ in range(2):
+    for _ in range(table.hidden):
         yield f"  - InnerProduct: {{num_output: {WIDTH}, axis: 2, weight_filler: xavier}}"
         yield "  - ReLU"
         yield f"  - Dropout: {{dropout_ratio: {max(table.dropout, DROPOUT)}}}"

@@ -65,6 +65,16 @@ def test_iris(tmp_path: Path) -> None:
     assert trained(tmp_path)["accuracy"] >= 0.9
 
 
+def test_texts_alone(tmp_path: Path) -> None:
+    words = {"good": "fine lovely great soft warm", "bad": "thin torn poor cold rough"}
+    plain = ["the", "shoes", "were", "and", "I", "bought", "them", "for", "my", "aunt"]
+    label = R.choice(["good", "bad"], ROWS).tolist()
+    texts = [" ".join(R.permutation([*R.choice(plain, 8), *R.choice(words[kind].split(), 2)])) for kind in label]
+    text = written(tmp_path, {"review": texts, "y": label}, "y")
+    assert "Encode: {word_width: 32}" in text and "InnerProduct" not in text and "1 column (1 text)" in text
+    assert trained(tmp_path, "--set", "solver.max_epoch=20")["accuracy"] > 0.9
+
+
 LABELS: dict[str, tuple[dict[str, Cells], str]] = {
     "a number": ({"y": R.normal(50, 9, ROWS).round(3).tolist()}, "MemberLoss: {top: [loss, prediction]}"),
     "counts": ({"y": R.negative_binomial(1, 0.1, ROWS).tolist()}, "MemberLoss: {loss: POISSON, top: [loss, prediction]}"),
@@ -74,7 +84,7 @@ LABELS: dict[str, tuple[dict[str, Cells], str]] = {
     "several labels": ({"y": R.integers(0, 2, ROWS).tolist(), "z": R.choice(["yes", "no"], ROWS).tolist()}, "MultiLabelAccuracy"),
     "thirty classes": ({"y": [k % 30 for k in range(ROWS)]}, "F1: {bottom: [prob, label]}"),
     "a label with gaps": ({"y": ["" if k % 5 == 0 else "ab"[k % 2] for k in range(ROWS)]}, "120 rows without 'y' are left out."),
-    "a class of one row": ({"y": ["c" if k == 9 else "ab"[k % 2] for k in range(ROWS)]}, "Rare classes: 'c' has 1 rows."),
+    "a class of one row": ({"y": ["c" if k == 9 else "ab"[k % 2] for k in range(ROWS)]}, "Rare classes: 'c' has 1 row."),
 }
 
 
@@ -86,21 +96,27 @@ def test_the_net_for_each_kind_of_label_trains(tmp_path: Path, kind: str) -> Non
     assert trained(tmp_path, "--set", "solver.max_epoch=1")
 
 
+def normal(count: int) -> Cells:
+    return list(R.normal(size=count).round(3))
+
+
+def of(values: str, count: int) -> Cells:
+    """Letters of a text, at random."""
+    return list(R.choice([*values], count))
+
+
 TABLES: dict[str, dict[str, Cells]] = {
-    "fifty rows": {"a": R.normal(size=50).round(3).tolist(), "y": R.choice(["p", "q"], 50).tolist()},
+    "fifty rows": {"a": normal(50), "y": of("pq", 50)},
     "names of all kinds": {
-        "größe": R.normal(size=90).round(3).tolist(), "a: b, c": R.choice(["x", "y"], 90).tolist(), "#q'\"": R.integers(0, 900, 90).tolist(),
-        "no": R.normal(size=90).round(3).tolist(), "two  words": R.normal(size=90).round(3).tolist(), "y": R.choice(["p", "q"], 90).tolist(),
+        "größe": normal(90), "a: b, c": of("xy", 90), "#q'\"": R.integers(0, 900, 90).tolist(), "no": normal(90), "two  words": normal(90),
+        "y": of("pq", 90),
     },
-    "nine gaps in ten": {
-        **{f"v{k}": np.where(R.random(500) < 0.9, "", R.normal(size=500).round(3).astype(str)).tolist() for k in range(5)},
-        "y": R.choice(["p", "q"], 500).tolist(),
-    },
-    "more columns than rows": {**{f"g{k}": R.normal(size=60).round(3).tolist() for k in range(130)}, "y": R.choice(["p", "q"], 60).tolist()},
-    "odd cells": {"a": ["n.v." if k % 40 == 3 else k * 1.5 for k in range(200)], "y": R.choice(["p", "q"], 200).tolist()},
+    "nine gaps in ten": {**{f"v{k}": [x if R.random() < 0.1 else "" for x in normal(500)] for k in range(5)}, "y": of("pq", 500)},
+    "more columns than rows": {**{f"g{k}": normal(60) for k in range(130)}, "y": of("pq", 60)},
+    "odd cells": {"a": ["n.v." if k % 40 == 3 else k * 1.5 for k in range(200)], "y": of("pq", 200)},
     "dates in several forms": {
         "a": [f"{k % 28 + 1:02d}.11.2020" for k in range(200)], "b": [f"11/{k % 28 + 1:02d}/2020 10:05" for k in range(200)],
-        "c": [f"2020-03-{k % 28 + 1:02d}" for k in range(200)], "y": R.choice(["p", "q"], 200).tolist(),
+        "c": [f"2020-03-{k % 28 + 1:02d}" for k in range(200)], "y": of("pq", 200),
     },
 }  # fmt: skip
 
