@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +84,7 @@ def test_all_that_is_wrong_is_said_at_once(model: Path, tmp_path: Path) -> None:
         assert result.exit_code == 2 and result.stdout == "" and result.stderr.startswith("netc: 3 errors\n"), result.stderr
         assert "There is no column 'age', which the model reads. Did you mean 'Age'?" in result.stderr
         assert "There is no column 'Sex', which the model reads. Did you mean 'sex'?" in result.stderr
-        assert re.search(r"Column 'wage': 42 of 100 cells are wrong: (lines 2, 4, 6|rows 1, 3, 5) and 39 more \('x1'\)", result.stderr)
+        assert "wrong.csv:2:3: Column 'wage': 42 of 100 cells cannot be read, in lines 2, 4, 6 and 39 more: 'x1'" in result.stderr
         assert "Expected a number" in result.stderr and result.stderr.count("wage") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["wrong.csv"]
 
