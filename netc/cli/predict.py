@@ -76,16 +76,15 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 @click.option("--from", "source", metavar="ZOO", help="Take MODEL from this zoo, a folder or an address.")
 @options("key")
 @click.option("--label", metavar="COLUMN", help="Judge the model by this column of TABLE [default: the one that it was trained on].")
-@click.option(
-    "--rows", "most_rows", default=5000, show_default=True, type=click.IntRange(1), help="Read at most this many rows, drawn at random."
-)
+@click.option("--rows", "most_rows", type=click.IntRange(1),
+              help="Read at most this many rows, drawn at random [default: 5000; fewer for more than 200 columns].")  # fmt: skip
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Exchange the values of a column this many times.")
 @click.option("--row", "rows", multiple=True, type=click.IntRange(0), metavar="K",
               help="Show what row K of TABLE owes to each column, counted from 0. Can be repeated.")  # fmt: skip
 @click.option("--query", default="", metavar="SQL", help="Take the rows of this query, if TABLE is the address of a database.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Set the seed of the rows and exchanges.")
 @click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or all numbers (.json) to this file.")
-def explain(model: str, table: str, source: str | None, key: str | None, label: str | None, most_rows: int, repeats: int,
+def explain(model: str, table: str, source: str | None, key: str | None, label: str | None, most_rows: int | None, repeats: int,
             rows: tuple[int, ...], query: str, seed: int, output: str | None) -> None:  # fmt: skip
     """Show which columns a model of a table depends on.
 

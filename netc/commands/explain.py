@@ -21,7 +21,7 @@ def explain_command(name: str, zoo: str | None, key: str | None, table: str, ask
     """Explain a model on the rows of a table. Returns the lines to print. With `output`, writes a page or JSON too."""
     if output:
         form(output, FORMS, "an explanation")
-    if not asked.repeats or not asked.most_rows:
+    if asked.repeats < 1 or asked.most_rows == 0:
         raise SpecError("Expected at least one row and one repeat.")
     made = explained(Model(name, zoo, key), table, asked)
     lines = list(_lines(made))

@@ -11,10 +11,12 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc import registry
+from netc.commands.cv import STUDY
 from netc.data import setting
 from netc.errors import NetcError, SpecError, near
 from netc.formats.by_suffix import form, put
 from netc.report.compare import lines
+from netc.report.cv import summary
 from netc.report.html import seconds
 from netc.report.run import LESS, Run
 from netc.spec import load
@@ -27,15 +29,31 @@ LOSS = "loss"
 
 @dataclass(frozen=True)
 class Entry:
-    """A run with what is known of it."""
+    """A run, or the runs of all folds of a study of `netc cv`, with what is known of them."""
 
-    run: Run
+    path: Path
+    runs: tuple[Run, ...]
     net: pb.NetParameter
     prints: Mapping[str, str]  # fingerprints of its files
 
     @cached_property
+    def _summary(self) -> dict[str, tuple[float, float]]:
+        return summary(self.runs) if len(self.runs) > 1 else {name: (value, 0.0) for name, value in singles(self.runs[0].scores).items()}
+
+    @cached_property
     def scores(self) -> dict[str, float]:
-        return singles(self.run.scores)
+        """The scores; the means of those of several folds."""
+        return {name: mean for name, (mean, _) in self._summary.items()}
+
+    @property
+    def deviations(self) -> dict[str, float]:
+        """The standard deviations of the scores over the folds; empty for one run."""
+        return {name: deviation for name, (_, deviation) in self._summary.items()} if len(self.runs) > 1 else {}
+
+    def shown(self, name: str) -> str:
+        """A score for people."""
+        deviation = f" ± {self.deviations[name]:.4f}" if name in self.deviations else ""
+        return f"{self.scores[name]:.4f}{deviation}" if name in self.scores else "-"
 
     @cached_property
     def _sources(self) -> list[pb.LayerParameter]:
@@ -60,24 +78,28 @@ class Entry:
     @property
     def test_rows(self) -> str:
         """The settings that decide which rows are for testing."""
-        told = {(layer.data_param.test_fraction, str(layer.table_param.split)) for layer in self._sources}
-        return str(sorted(told))
+        splits = [pb.TableSplitParameter.FromString(layer.table_param.split.SerializeToString()) for layer in self._sources]
+        for split in splits:
+            split.ClearField("fold")
+        return str(sorted({(layer.data_param.test_fraction, str(split)) for layer, split in zip(self._sources, splits, strict=True)}))
 
     @property
     def figures(self) -> dict[str, Any]:
         """The fields of a row, for JSON and CSV. What a run did not record is None."""
-        known = self.run.record
+        known = [run.record for run in self.runs if run.record]
         return {
-            "run": str(self.run.path),
-            "net": self.net.name or self.run.path.parent.name,
+            "run": str(self.path),
+            "net": self.net.name or self.runs[0].path.parent.name,
             "data": self.data,
             "seed": int(self.net.solver.random_seed) if self.net.solver.HasField("random_seed") else 0,
-            "iterations": known.iteration if known else None,
-            "rows_read": known.iteration * known.rows if known else None,
-            "parameters": known.parameters if known else None,
-            "seconds": round(known.seconds, 3) if known else None,
-            "ended": (known.reason or "running") if known else None,
+            "folds": len(self.runs) if len(self.runs) > 1 else None,
+            "iterations": sum(r.iteration for r in known) if known else None,
+            "rows_read": sum(r.iteration * r.rows for r in known) if known else None,
+            "parameters": known[0].parameters if known else None,
+            "seconds": round(sum(r.seconds for r in known), 3) if known else None,
+            "ended": ", ".join(dict.fromkeys(r.reason or "running" for r in known)) if known else None,
             "scores": self.scores,
+            "deviations": self.deviations,
         }
 
 
@@ -87,6 +109,7 @@ class Board:
 
     data: str
     metric: str
+    lower_is_better: bool
     entries: tuple[Entry, ...]
 
     @property
@@ -118,7 +141,9 @@ def entries(paths: Sequence[str]) -> list[Entry]:
         if not root.is_dir():
             raise SpecError(f"{path}: There is no such folder. {near(root.name, [p.name for p in root.parent.glob('*') if p.is_dir()])}")
         folders = sorted({net.parent for net in root.rglob("net.yaml") if (net.parent / "log.jsonl").exists()}, key=_in_order)
-        found += [entry for folder in folders if (entry := _entry(folder)) is not None]
+        places = [_study(folder) or folder for folder in folders]
+        groups = {place: [f for f, p in zip(folders, places, strict=True) if p == place] for place in dict.fromkeys(places)}
+        found += [entry for place, runs in groups.items() if (entry := _entry(place, runs)) is not None]
     if not found:
         raise SpecError(f"{', '.join(paths)}: There are no runs. A run is a folder runs/<net>/<number>.")
     return found
@@ -129,30 +154,42 @@ def _in_order(folder: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in folder.parts]
 
 
-def _entry(folder: Path) -> Entry | None:
+def _study(folder: Path) -> Path | None:
+    """The study of `netc cv` that a run belongs to: STUDY/fold0/NET/1."""
+    return folder.parents[2] if len(folder.parents) > 3 and (folder.parents[2] / STUDY).exists() else None
+
+
+def _entry(place: Path, folders: Sequence[Path]) -> Entry | None:
+    newest = {folder.parent: folder for folder in folders}  # of each fold
     try:
-        net: pb.NetParameter = load(folder / "net.yaml").message
+        net: pb.NetParameter = load(folders[0] / "net.yaml").message
     except NetcError:
         return None
-    return Entry(Run(RunFolder(folder)), net, input_files.remembered(folder))
+    runs = tuple(Run(RunFolder(folder)) for folder in newest.values())
+    return Entry(place, runs, net, input_files.remembered(folders[0]))
 
 
 def _board(found: Sequence[Entry], asked: str | None) -> Board:
     metric = asked or _shared(found)
-    sign = 1 if is_lower_better(metric) else -1
+    lower = is_lower_better(metric, next((e.net for e in found if metric in e.scores), found[0].net))
+    sign = 1 if lower else -1
     ranked = sorted(found, key=lambda e: (metric not in e.scores, sign * e.scores.get(metric, 0.0)))
-    return Board(found[0].data, metric, tuple(ranked))
+    return Board(found[0].data, metric, lower, tuple(ranked))
 
 
-def is_lower_better(metric: str) -> bool:
-    """Whether a lower score is better, by its name."""
+def is_lower_better(metric: str, net: pb.NetParameter) -> bool:
+    """Whether a lower score is better: by the layer of a net that computes it, or else by its name."""
+    for layer in net.layer:
+        kind = registry.layer.records.get(layer.type)
+        if kind and kind.metric and metric in layer.top:
+            return list(layer.top).index(metric) in kind.lower_is_better
     return any(word in metric.lower() for word in LESS)
 
 
 def _shared(found: Sequence[Entry]) -> str:
     """The score that most runs have: what they monitor, else a metric, else a loss."""
     names = list(dict.fromkeys(name for entry in found for name in entry.scores))
-    monitored = [entry.net.solver.monitor or entry.run.monitored[0] for entry in found]
+    monitored = [entry.net.solver.monitor or entry.runs[0].monitored[0] for entry in found]
     counts = {name: sum(name in entry.scores for entry in found) for name in names}
     return max(names, key=lambda n: (counts[n], monitored.count(n), n != LOSS), default=LOSS)
 
@@ -174,18 +211,18 @@ def _printed(board: Board) -> list[str]:
     rows: list[tuple[str, ...]] = [("", "run", "net", "seed", *names, "iterations", "rows read", "time", "ended")]
     for k, entry in enumerate(board.entries, 1):
         facts = entry.figures
-        cells = [f"{entry.scores[name]:.4f}" if name in entry.scores else "-" for name in names]
+        cells = [entry.shown(name) for name in names]
         counts = [f"{facts[n]:,}" if facts[n] is not None else "-" for n in ("iterations", "rows_read")]
         time = seconds(facts["seconds"]) if facts["seconds"] is not None else "-"
         place = str(k) if board.metric in entry.scores else "-"
         rows.append((place, facts["run"], facts["net"], str(facts["seed"]), *cells, *counts, time, facts["ended"] or "-"))
-    way = "lower" if is_lower_better(board.metric) else "higher"
+    way = "lower" if board.lower_is_better else "higher"
     head = f"{board.data}: {len(board.entries)} run{'s' * (len(board.entries) > 1)} by {board.metric} ({way} is better)"
     return [head, *lines(rows), *board.notes]
 
 
 def _json(made: Sequence[Board]) -> bytes:
-    shown = [{"data": b.data, "metric": b.metric, "lower_is_better": is_lower_better(b.metric), "notes": list(b.notes),
+    shown = [{"data": b.data, "metric": b.metric, "lower_is_better": b.lower_is_better, "notes": list(b.notes),
               "runs": [e.figures for e in b.entries]} for b in made]  # fmt: skip
     return (json.dumps(shown, indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -195,7 +232,7 @@ def _csv(made: Sequence[Board], delimiter: str) -> bytes:
     names = list(dict.fromkeys(name for board in made for entry in board.entries for name in entry.scores))
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    facts = [n for n in made[0].entries[0].figures if n != "scores"]
+    facts = [n for n in made[0].entries[0].figures if n not in ("scores", "deviations")]
     writer.writerow(["place", "metric", *facts, *names])
     for board in made:
         for k, entry in enumerate(board.entries, 1):

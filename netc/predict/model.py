@@ -160,6 +160,8 @@ class Model:
         `top` is how many classes a prediction lists. With `threshold`, see `netc predict --threshold`, the first is the one it decides on.
         """
         if isinstance(inputs, Mapping) or any(isinstance(row, Mapping) for row in inputs):
+            if not self.raw_columns:
+                raise DataError(f"{self.path}: The model takes no raw columns of a table. Pass the paths of files.")
             return list(self._raw_predictions("", raw_values(self.raw_columns, cast(Given, inputs)), 0, self._ranking(top, threshold)))
         results = list(self.predict_each([inputs] if isinstance(inputs, str) else cast(Sequence[str], inputs), top, threshold))
         errors = [diagnostic for error in results if isinstance(error, DataError) for diagnostic in error.diagnostics]

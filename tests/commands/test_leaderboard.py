@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netc import netc_pb2 as pb
 from netc.commands.leaderboard import boards, is_lower_better
 from netc.errors import SpecError
 from tests.small_nets import NET, netc, write_small
@@ -82,8 +83,27 @@ def test_no_runs(tmp_path: Path) -> None:
         assert result.exit_code == 2 and said in result.stderr
 
 
-@pytest.mark.parametrize(
-    "name, lower", [("loss", True), ("rmse", True), ("error", True), ("accuracy", False), ("auc", False), ("r2", False)]
-)
+@pytest.mark.parametrize("name, lower", [
+    ("loss", True), ("rmse", True), ("error", True), ("other", True), ("accuracy", False), ("auc", False), ("r2", False),
+])  # fmt: skip
 def test_the_direction_of_scores(name: str, lower: bool) -> None:
-    assert is_lower_better(name) is lower
+    """The layer knows, whatever the score is called; else the name tells."""
+    net = pb.NetParameter(layer=[pb.LayerParameter(type="MAE", top=["other"]), pb.LayerParameter(type="R2", top=["r2", "rmse"])])
+    assert is_lower_better(name, net) is lower
+
+
+def test_a_study_of_folds_is_one_row(tmp_path: Path) -> None:
+    write_table(tmp_path / "people.csv", people(200))
+    (tmp_path / "people.yaml").write_text(PEOPLE.replace("max_iter: 150", "max_iter: 20"))
+    assert netc("cv", tmp_path / "people.yaml", "--folds", 3, "--runs", tmp_path / "runs").exit_code == 0
+    trained(str(tmp_path / "people.yaml"), tmp_path)
+    (board,) = json.loads(netc("leaderboard", tmp_path, "--json").stdout)
+    study, run = sorted(board["runs"], key=lambda r: r["run"].count("-cv") == 0)
+    assert study["run"] == str(tmp_path / "runs/people-cv/1") and study["folds"] == 3 and run["folds"] is None
+    folds = [
+        json.loads(path.read_text())["scores"]["loss"] for path in sorted((tmp_path / "runs/people-cv/1").glob("fold*/people/1/run.json"))
+    ]
+    assert study["scores"]["loss"] == pytest.approx(sum(folds) / 3) and study["deviations"]["loss"] > 0 == len(run["deviations"])
+    assert "±" in netc("leaderboard", tmp_path).stdout and board["notes"] == [
+        "The runs have different test rows, so their scores differ by chance too."
+    ]

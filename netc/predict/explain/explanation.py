@@ -20,16 +20,20 @@ from netc.table.reading import RawColumn, RawTable, number_sql, text_sql
 LABEL = "label/"  # begins the name of a label among the values
 MOST_CURVES, MOST_AVERAGED = 12, 500  # columns with a partial dependence, and rows that it averages over
 FREE_TEXT = "text"  # a column type whose values are not compared
+ROWS, LEAST_ROWS = 5000, 200
+CELLS = 1_000_000_000  # that a model reads for all importances
 FIRST = 3  # rows with contributions, if none are named
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What to explain: the label, the largest number of rows, the repeats of a permutation, numbers of single rows, the seed,
-    and the query of a database."""
+    """What to explain: the label, and the numbers of single rows.
+
+    `most_rows` are read at most, by default `default_rows`. Columns are exchanged `repeats` times. `query` is for a database.
+    """
 
     label: str | None = None
-    most_rows: int = 5000
+    most_rows: int | None = None
     repeats: int = 5
     rows: tuple[int, ...] = ()
     seed: int = 0
@@ -127,7 +131,8 @@ def explained(model: Model, source: str, asked: Asked) -> Explanation:
         if wrong:
             raise SpecError(f"{raw.name}: There is no row {wrong[0]:,}. The table has {raw.rows:,} rows, from 0.")
         labels = _labels(raw, judged, asked.label)
-        drawn = permutation(asked.seed, "explain/rows", raw.rows)[: asked.most_rows]
+        most = asked.most_rows or default_rows(len(model.raw_columns), asked.repeats)
+        drawn = permutation(asked.seed, "explain/rows", raw.rows)[:most]
         numbers = np.unique(np.concatenate([drawn, np.array(asked.rows, drawn.dtype)]))
         found = chosen_rows(raw, model.raw_columns, numbers, {LABEL + name: _label_sql(raw, judged, c) for name, c in labels.items()})
         values = {c.name: found[c.name] for c in model.raw_columns}
@@ -135,6 +140,11 @@ def explained(model: Model, source: str, asked: Asked) -> Explanation:
         if labels:
             target, known = targets(judged, {name: found[LABEL + name] for name in labels}, raw.name)
         return Explanation(model, judged, asked, raw.name, raw.rows, numbers, values, target, known)
+
+
+def default_rows(columns: int, repeats: int) -> int:
+    """Return how many rows to read. The work grows with the square of the number of columns."""
+    return min(ROWS, max(LEAST_ROWS, CELLS // (columns**2 * repeats)))
 
 
 def _labels(raw: RawTable, judged: Judge, asked: str | None) -> dict[str, RawColumn]:

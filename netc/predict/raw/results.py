@@ -10,6 +10,7 @@ from netc.predict.raw.classes import Decision
 from netc.predict.results import column_names
 
 CLASS, SCORE = "class", "score"
+OUTPUT = "output"  # begins the name of an output that is called like one of these
 TEXT = "tensor(string)"
 
 
@@ -45,6 +46,7 @@ class Results:
         for name in self.numbers:
             array = found[name]
             names = column_names(name, array.shape[1:], self.decision.labels)
+            names = [f"{OUTPUT}.{n}" if self.scores and n in (CLASS, SCORE) else n for n in names]
             yield from zip(names, array.reshape(len(array), len(names)).T, strict=True)
         if not self.scores:
             yield from ((o.name, found[o.name]) for o in self.outputs if o.name not in self.numbers)

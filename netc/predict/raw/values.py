@@ -20,7 +20,7 @@ def raw_values(columns: Sequence[InputColumn], given: Given) -> dict[str, np.nda
 
     DataError lists missing columns, columns of different lengths, and columns with values that cannot be read.
     """
-    by_column = given if isinstance(given, Mapping) else _by_column(columns, given)
+    by_column = _by_column(columns, given)
     missing = missing_columns(columns, by_column)
     if missing:
         raise DataError(*missing)
@@ -45,8 +45,16 @@ def missing_columns(columns: Iterable[InputColumn], present: Iterable[str], wher
     return [Diagnostic(None, f"{where}There is no column {name!r}, which the model reads.", near(name, names)) for name in lacking]
 
 
-def _by_column(columns: Sequence[InputColumn], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Turn rows into columns. A column is missing if no row has it; a row without it has a gap."""
+def _by_column(columns: Sequence[InputColumn], given: Given) -> Mapping[str, Any]:
+    """Return values by column. A column is missing if no row has it; a row without it has a gap."""
+    names = getattr(given, "columns", None) if not isinstance(given, Mapping) else list(given)
+    if names is not None:  # a mapping, or a data frame of pandas or polars
+        frame: Any = given
+        return {str(name): frame[name] for name in names}
+    if isinstance(given, str | bytes | np.ndarray) or not all(isinstance(row, Mapping) for row in given):
+        listed = ", ".join(repr(column.name) for column in columns[:MOST_PLACES])
+        raise DataError(f"The model reads columns by name. Expected values by column, or rows as dictionaries, such as {{{listed}: ...}}.")
+    rows: list[Mapping[str, Any]] = [row for row in given if isinstance(row, Mapping)]
     present = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in present} if rows else {column.name: [] for column in columns}
 

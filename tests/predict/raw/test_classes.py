@@ -57,5 +57,7 @@ def test_columns_of_each_task() -> None:
     assert list(columns) == ["class", "score", "prob.no", "prob.yes"] and columns["class"].tolist() == ["no", "no", "yes"]
     columns = Results([port("single", "N", 1)], decision(["no", "yes"], 0.3, {}, "m")).columns(found)
     assert list(columns) == ["class", "score", "single"] and columns["class"].tolist() == ["no", "yes", "yes"]
+    columns = Results([port("score", "N", 1)], decision(["no", "yes"], None, {}, "m")).columns({"score": SCORES[:, 1:]})
+    assert list(columns) == ["class", "score", "output.score"] and columns["score"].tolist() == SCORES.max(1).tolist()
     columns = Results([port("price", "N")], decision([], None, {"task": "numbers"}, "m")).columns(found)
     assert {name: array.tolist() for name, array in columns.items()} == {"price": SCORES[:, 0].tolist()}

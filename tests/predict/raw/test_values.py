@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from netc import netc_pb2 as pb
 from netc.errors import DataError
 from netc.graph.tensor_type import STRING
 from netc.predict.raw.columns import MISSING, InputColumn
-from netc.predict.raw.values import raw_values
+from netc.predict.raw.values import Given, raw_values
 from tests.small_tables import people, write_table
 
 NUMBER, TEXT, DATE = (
@@ -75,3 +76,24 @@ def test_columns_rows_and_tables_give_the_same(model: Path, tmp_path: Path) -> N
     assert [p.best for p in opened.predict(rows)] == [p.best for p in opened.predict([str(path)])]
     assert opened.predict({"age": 30, "town": "Rome", "wage": 1.5, "Sex": "f"})[0].best[0][0] == "no"
     assert opened([])["prob"].shape == (0, 2)
+
+
+class Frame:
+    """What data frames have in common."""
+
+    columns = ("t", "n")
+
+    def __getitem__(self, name: str) -> list[Any]:
+        cells: dict[str, list[Any]] = {"t": ["a", None], "n": [1, 2.5]}
+        return cells[name]
+
+
+def test_data_frames() -> None:
+    found = raw_values([NUMBER, TEXT], cast(Given, Frame()))
+    assert {n: a.tolist() for n, a in found.items()} == {"n": [1, 2.5], "t": ["a", ""]}
+
+
+@pytest.mark.parametrize("given", [np.zeros((2, 2)), [[1, "a"]], "x.csv"])
+def test_values_without_names_are_refused(given: object) -> None:
+    with pytest.raises(DataError, match="The model reads columns by name"):
+        raw_values([NUMBER, TEXT], cast(Given, given))
