@@ -31,8 +31,9 @@ def roles_of(raw: RawTable, param: pb.TableParameter, known: Iterable[FittedColu
     `known` are the columns that a net with weights reads. `splits`: the rows are split into parts.
     """
     by_name = {column.name: column for column in raw.columns}
-    rules = _rules(param, tuple(known))
-    errors = _stated_errors(param)
+    known = tuple(known)
+    rules = _rules(param, known)
+    errors = [*_stated_errors(param), *_other_types(param, known)]
     wanted = [("columns", rule.name) for rule in rules] + [("label", name) for name in param.label]
     split = {name: getattr(param.split, name) for name in ("group", "time", "column")} if splits else {}
     wanted += [(field, name) for field, name in (("weight", param.weight), *(("split", name) for name in split.values())) if name]
@@ -81,6 +82,16 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
     if param.weight and param.weight in (*read, *labels):
         errors.append(Diagnostic(None, f"The weight {param.weight!r} is also a column that the net reads or its label.", field="weight"))
     return errors
+
+
+def _other_types(param: pb.TableParameter, known: Iterable[FittedColumn]) -> list[Diagnostic]:
+    """An error for each column that the net file and the weights read differently."""
+    types = {column.name: column.type for column in known}
+    return [
+        Diagnostic(None, f"Column {rule.name!r} has the type {rule.type!r} in the net file and {types[rule.name]!r} in the weights. "
+                   f"Set the type {types[rule.name]!r}, or train the net anew.", field="columns")
+        for rule in param.columns if types.get(rule.name, rule.type) != rule.type
+    ]  # fmt: skip
 
 
 def _missing(raw: RawTable, wanted: Iterable[tuple[str, str]], there: Collection[str]) -> list[Diagnostic]:

@@ -218,10 +218,12 @@ def test_labels_and_splits_that_are_wrong(tmp_path: Path, cells: list[str], fiel
     assert any(wanted in error for error in errors(tmp_path, **({"columns": {"x": "number"}} | fields)))
 
 
-def test_weights_are_positive(tmp_path: Path) -> None:
-    write(tmp_path, columns(w=[1.0] * 37 + [0, -1, ""]))
+def test_weights_are_not_negative(tmp_path: Path) -> None:
+    write(tmp_path, columns(w=[0.0] + [1.0] * 36 + [0, -1, ""]))
     (found,) = errors(tmp_path, weight="w", tops=("data", "label", "weight"))
-    assert found.startswith("Column 'w': 3 of 39 cells cannot be read, in ") and found.endswith("Expected a positive number.")
+    assert found.startswith("Column 'w': 2 of 39 cells cannot be read, in ") and found.endswith("Expected 0 or a positive number.")
+    write(tmp_path, columns(w=[0, 1] * (ROWS // 2)))
+    assert set(every(opened(tmp_path, weight="w", split={}, tops=("data", "label", "weight")), 2)) == {0, 1}
 
 
 def test_test_files_are_read_by_the_names_of_columns(tmp_path: Path) -> None:
@@ -257,6 +259,15 @@ def test_weights_of_a_net_determine_how_rows_are_read(tmp_path: Path) -> None:
     write(tmp_path, columns(x=[100.0] * ROWS, c=["b"] * ROWS, y=["yes"] * ROWS))
     read = Tables(tmp_path).reader(layer(), "TEST", again).description
     assert (read.tops, read.classes) == (data.describe(layer(), "TRAIN", write(tmp_path, columns()).parent).tops, ("no", "yes"))
+
+
+def test_a_net_file_with_other_types_than_the_weights(tmp_path: Path) -> None:
+    write(tmp_path, columns())
+    learned = data.Learned.of(Tables(tmp_path).reader(layer(), "TRAIN").description)
+    with pytest.raises(DataError) as caught:
+        Tables(tmp_path).reader(layer(columns={"x": "category", "c": "text"}), "TEST", learned)
+    wanted = "has the type 'category' in the net file and 'number' in the weights. Set the type 'number', or train the net anew."
+    assert [d.text.partition(" ")[2][4:] for d in caught.value.diagnostics][0] == wanted and len(caught.value.diagnostics) == 2
 
 
 def test_training_goes_on_with_other_classes(tmp_path: Path) -> None:
