@@ -24,7 +24,7 @@ def opened(folder: Path, phase: str = "TRAIN", text: str = NET) -> Source:
 def test_windows_and_labels_are_consecutive_rows_of_one_series(tmp_path: Path) -> None:
     source = opened(tmp_path)
     data, label, past, ahead = (source.stored(k, np.arange(source.rows or 0)) for k in range(4))
-    assert data.shape[1:] == (STEPS, 4) and label.shape[1:] == (HORIZON, 1) and past.shape[1:] == (STEPS, 1) and ahead.shape[1] == HORIZON
+    assert data.shape[1] == STEPS and label.shape[1:] == (HORIZON, 1) and past.shape[1:] == (STEPS, 1) and ahead.shape[1] == HORIZON
     first = past[0, :, 0]
     assert np.allclose(label[0, :, 0], past[HORIZON, -HORIZON:, 0], equal_nan=True) and np.isfinite(first).all()
     assert np.isfinite(label).all() and np.isnan(past).any()
