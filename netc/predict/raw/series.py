@@ -55,8 +55,8 @@ def last_windows(source: str, columns: Sequence[InputColumn], facts: SeriesFacts
     with opened(source) as raw:
         values = {name: _cells(raw, cells.value) for name, cells in cells_of(raw, columns).items()}
         missing = {c.name: c.missing for c in columns}
-        on = _grid(raw, values, facts)
-        groups = values.get(facts.group)
+        groups = _own_or_other(raw, values, facts.group, "category") if facts.group else None
+        on = _grid(_own_or_other(raw, values, facts.time, "date"), groups, facts)
         parts = [_window(raw.name, on, np.flatnonzero(on.series == k), values, missing, facts) for k in np.unique(on.series)]
         first = [int(on.rows[(on.series == k) & (on.rows >= 0)][0]) for k in np.unique(on.series)]
     names = tuple(str(groups[row]) for row in first) if groups is not None else ("",)
@@ -85,13 +85,16 @@ def _cells(raw: RawTable, sql: str) -> np.ndarray:
     return np.concatenate([chunk["x"] for chunk in raw.chunks({"x": sql})])
 
 
-def _grid(raw: RawTable, values: Mapping[str, np.ndarray], facts: SeriesFacts) -> Grid:
-    """The rows of the table in the order of time. The time and the name of the series may be columns that the net does not read."""
-    times = values[facts.time] if facts.time in values else _other(raw, facts.time, "date")
-    groups = None if not facts.group else values[facts.group] if facts.group in values else _other(raw, facts.group, "category")
+def _grid(times: np.ndarray, groups: np.ndarray | None, facts: SeriesFacts) -> Grid:
+    """The rows of the table in the order of time."""
     if times.dtype.kind == "f":
         times = np.where(np.isnan(times), float(MISSING_TIME), np.rint(times)).astype(np.int64)
     return grid(times, groups, facts.frequency)
+
+
+def _own_or_other(raw: RawTable, values: Mapping[str, np.ndarray], name: str, kind: str) -> np.ndarray:
+    """The values of the time, or of the name of the series, which may be a column that the net does not read."""
+    return values[name] if name in values else _other(raw, name, kind)
 
 
 def _other(raw: RawTable, name: str, kind: str) -> np.ndarray:
