@@ -1,7 +1,6 @@
 """The source of the Table layer: labels, weights, errors, and what is fitted on the training rows."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
