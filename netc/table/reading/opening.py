@@ -22,10 +22,11 @@ from netc.table.reading.postgres import PASSWORD_FROM as POSTGRES_PASSWORD
 from netc.table.reading.postgres import read_postgres
 from netc.table.reading.raw import RawTable
 from netc.table.reading.sqlite import read_sqlite
-from netc.table.reading.store import CELLS, Store, quoted
+from netc.table.reading.store import CELLS, STORED, Store, literal, stored
 from netc.table.reading.text_folder import is_text_folder, read_texts
 
 HERE = Path()
+COMPARED = 8  # names that a row repeats if it is a header
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _opened(source: str, parts: Sequence[Part], options: ReadingOptions, store: 
 def _load(part: Part, columns: Sequence[RawColumn], store: Store) -> int:
     """Load a part. Returns the number of rows so far."""
     part.load(store, columns)
-    return int(store.sql(f"select count(*) from {CELLS}")[0][0])
+    return int(store.sql(f"select count(*) from {STORED}")[0][0])
 
 
 def _common(parts: Sequence[Part]) -> tuple[RawColumn, ...]:
@@ -112,19 +113,15 @@ def _listed(names: Sequence[str]) -> str:
 
 def _check_repeated_header(table: RawTable) -> None:
     """DataError if the header comes again among the rows, as in files that were joined."""
-    names = [column.name for column in table.columns if column.kind == "text"]
-    if len(names) < max(2, len(table.columns)) or any(name.startswith(UNNAMED) for name in names):
+    names = [column.name for column in table.columns if column.kind == "text"][:COMPARED]
+    if len(names) < min(max(2, len(table.columns)), COMPARED) or any(name.startswith(UNNAMED) for name in names):
         return
-    condition = " and ".join(f"{quoted(name)} = {_text(name)}" for name in names)
+    condition = " and ".join(f"{stored(name)} = {literal(name)}" for name in names)
     rows = [row for (row,) in table.query(f"select rowid from {CELLS} where {condition} order by rowid limit 1000")]
     if rows:
         place = table.place(rows[0], names[0])
         more = f" and {len(rows) - 1} more times" if len(rows) > 1 else ""
         raise DataError(f"{place}: The header comes again here{more}. Remove it from the rows.")
-
-
-def _text(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)
