@@ -19,11 +19,12 @@ os.environ.setdefault("NETC_CACHE", "0")  # tests must not write to the user's c
 SLOW = (
     "benchmarks", "docs", "test_autoencoder", "test_gpu_check", "test_recorded_lenet", "test_recurrent_nets", "test_reference",
     "test_scale", "test_terminal", "test_uses", "zoo", "caffe/test_backward", "caffe/test_nets", "commands/test_export",
-    "commands/init", "commands/test_leaderboard", "commands/test_show", "commands/test_verify_resume", "compiler/test_cache",
-    "data/named/test_named",
+    "commands/init", "commands/test_explain", "commands/test_leaderboard", "commands/test_show", "commands/test_verify_resume",
+    "compiler/test_cache", "data/named/test_named",
     "data/named/test_sequences", "data/sources/test_database_fuzz", "data/sources/test_leveldb", "data/sources/test_trees",
-    "layers/test_boltzmann", "layers/test_recorded", "predict/raw", "predict/test_generate", "predict/test_model", "report/test_board",
-    "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table", "spec/test_hostile_texts",
+    "layers/test_boltzmann", "layers/test_recorded", "predict/explain", "predict/raw", "predict/test_generate", "predict/test_model",
+    "report/test_board", "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table",
+    "spec/test_hostile_texts",
     "spec/test_schema", "training/test_carry", "training/test_interruptions", "training/test_input_files", "training/test_kill",
     "training/test_pretraining", "training/test_resume", "training/test_watch", "zoo/test_release",
 )  # fmt: skip

@@ -12,7 +12,8 @@ layers:
   - Table:
       source: people.csv
       label: kind
-      split: {test: 0.2}
+      split: {test: 0.2, validation: 0.15}
+      format: {missing: ["-"]}
       batch_size: 32
       test_batch_size: 64
       columns: {age: number, town: category, wage: number, Sex: category}
@@ -23,6 +24,25 @@ layers:
   - Accuracy
   - SoftmaxWithLoss
 solver: {type: Adam, base_lr: 0.01, momentum: 0.9, max_iter: 150, display: 100}
+licence: unknown
+dataset_licence: unknown
+"""
+NUMBERS = """\
+name: wages
+layers:
+  - Table:
+      source: people.csv
+      label: pay
+      split: {test: 0.2}
+      batch_size: 32
+      test_batch_size: 64
+      columns: {age: number, town: category, Sex: category}
+  - Encode
+  - InnerProduct: {num_output: 16, weight_filler: xavier}
+  - ReLU
+  - InnerProduct: {num_output: 1, weight_filler: xavier}
+  - EuclideanLoss: {bottom: [ip2, label]}
+solver: {type: Adam, base_lr: 0.01, momentum: 0.9, max_iter: 200, display: 100}
 licence: unknown
 dataset_licence: unknown
 """
@@ -50,10 +70,12 @@ def write_table(path: Path, columns: dict[str, list[str]], delimiter: str = ",")
     return path
 
 
-def people_model(folder: Path) -> Path:
-    """The folder of a published model of `people`, trained in `folder`."""
-    write_table(folder / "people.csv", people())
-    (folder / "people.yaml").write_text(NET)
+def people_model(folder: Path, net: str = NET) -> Path:
+    """The folder of a published model of `people`, trained in `folder`: of `kind`, or of the number `pay`, which is 1 + age / 50."""
+    cells = people()
+    cells["pay"] = [f"{1 + float(age or 50) / 50:.2f}" for age in cells["age"]]
+    write_table(folder / "people.csv", cells)
+    (folder / "people.yaml").write_text(net)
     result = netc("train", folder / "people.yaml", "--runs", folder / "runs", "--zoo", folder / "zoo")
     assert result.exit_code == 0, result.output
-    return folder / "zoo/people/1.0.0"
+    return next((folder / "zoo").glob("*/1.0.0"))

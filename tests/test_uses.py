@@ -9,6 +9,7 @@ import pytest
 
 from netc import data
 from netc.predict.model import Model
+from tests.benchmarks.clusters import KMEANS, scores
 from tests.conftest import DATA, ROOT, ZOO, needs_data, needs_zoo
 from tests.data.layers import data_layer
 from tests.small_nets import log, netc
@@ -74,6 +75,52 @@ def test_outliers_have_larger_errors_than_by_components(tmp_path: Path) -> None:
     assert ours["auc"] >= 0.99 > roc_auc_score(label == 0, away)
     score = Model(tmp_path / "zoo/outliers/1.0.0")(tested.reshape(-1, 1, 8, 8))["score"]
     assert roc_auc_score(label == 0, score) == pytest.approx(ours["auc"], abs=1e-5)
+
+
+def test_wines_are_clustered_as_by_scikit_learn(tmp_path: Path) -> None:
+    """And the published model assigns a wine to its nearest center."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    x, y, tested, label = rows("wine")
+    mean, deviation = x.mean(0), x.std(0)
+    theirs = KMeans(3, n_init=10, random_state=0).fit((x - mean) / deviation)
+    ours = trained("kmeans", tmp_path)
+    assert ours.keys() == {"event", "iteration", "loss", "ari", "inertia"}
+    model = Model(tmp_path / "zoo/kmeans/1.0.0")
+    found, standard = model(tested), (tested - mean) / deviation
+    assert ours["ari"] == pytest.approx(adjusted_rand_score(label, theirs.predict(standard)), abs=0.01)
+    assert ours["inertia"] == pytest.approx(-theirs.score(standard) / len(tested), rel=1e-3)
+    assert adjusted_rand_score(theirs.labels_, model(x)["cluster"]) == pytest.approx(1)
+    assert adjusted_rand_score(label, found["cluster"]) == pytest.approx(ours["ari"])
+    np.testing.assert_array_equal(found["cluster"], found["distance"].argmin(1))
+
+
+def test_tumours_are_outliers_as_by_scikit_learn(tmp_path: Path) -> None:
+    from sklearn.metrics import roc_auc_score
+    from sklearn.neighbors import NearestNeighbors
+
+    x, y, tested, label = rows("breast_cancer")
+    mean, deviation = x.mean(0), x.std(0)
+    near = NearestNeighbors(n_neighbors=5).fit(((x - mean) / deviation)[y > 0])
+    theirs = near.kneighbors((tested - mean) / deviation)[0].mean(1)
+    ours = trained("nearest", tmp_path)
+    np.testing.assert_allclose(Model(tmp_path / "zoo/nearest/1.0.0")(tested)["score"], theirs, rtol=1e-3)
+    assert ours["auc"] == pytest.approx(roc_auc_score(label == 0, theirs), abs=1e-5)
+
+
+@pytest.mark.parametrize("name, clusters", [("digits", 10), ("wine", 3)])
+def test_k_means_matches_labels_as_that_of_scikit_learn(tmp_path: Path, name: str, clusters: int) -> None:
+    """Adjusted Rand index, means of ten seeds."""
+    from sklearn import datasets
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    found = getattr(datasets, f"load_{name}")()
+    x = (found.data - found.data.mean(0)) / (found.data.std(0) if name == "wine" else 16)
+    theirs = [adjusted_rand_score(found.target, KMeans(clusters, n_init=10, random_state=seed).fit(x).labels_) for seed in range(10)]
+    ours = [scores(KMEANS.format(batch=len(x), clusters=clusters, epochs=60), seed, rows=(x, found.target))["ari"] for seed in range(10)]
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=0.01)
 
 
 @needs_zoo

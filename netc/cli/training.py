@@ -79,6 +79,33 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
         sys.exit(130 if reason == "SIGINT" else 143)
 
 
+@main.command("cv")
+@click.argument("net")
+@options("set", "plugin", "unknown", "provider", "target", "threads")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Divide the rows into this many parts.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Train this many folds at a time.")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Write runs into this folder.")
+def cv_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, target: str | None,
+        threads: int | None, folds: int, jobs: int, runs: str) -> None:  # fmt: skip
+    """Cross-validate a net on a table.
+
+    The rows are divided into folds. Each fold is tested by a net that is trained on the other folds, so every row is tested once. The
+    command prints the mean and the standard deviation of each score. It writes the predictions for all rows to out_of_fold.csv, and a
+    report.
+
+    The same command continues a cross-validation that was stopped.
+
+    Example: netc cv titanic.yaml --folds 10 --jobs 2
+    """
+    from netc.commands.cv import CvOptions, cv
+
+    asked = CvOptions(
+        net=net_file(net), folds=folds, jobs=jobs, overrides=overrides, plugins=plugins, dropped=dropped, allow_python=allows_python(),
+        provider=provider, target=target, threads=threads, runs=runs,
+    )  # fmt: skip
+    cv(asked, terminal.say)
+
+
 def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
     """The net file and the run to resume. The value of --resume may be the net file. A run's folder contains its net file."""
     if net is None and resume and not resume.isdecimal():

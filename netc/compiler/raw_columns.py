@@ -29,6 +29,11 @@ def table_of(net: ResolvedNet) -> Layer | None:
     return next((x for x in net.sources if x.type == TABLE and columns_of(net, x) and not x.param.table_param.HasField("series")), None)
 
 
+def series_of(net: ResolvedNet) -> Layer | None:
+    """The layer that reads windows of a series; None if the net reads none."""
+    return next((x for x in net.sources if x.type == TABLE and columns_of(net, x) and x.param.table_param.HasField("series")), None)
+
+
 def columns_of(net: ResolvedNet, layer: Layer) -> tuple[ColumnType, ...]:
     """The columns of a Table layer, as fitted on the training rows."""
     return column_types(net.described[layer.tops[0]].fitted) if layer.tops and layer.tops[0] in net.described else ()
@@ -105,8 +110,10 @@ def columns_model(net: ResolvedNet, metadata: Mapping[str, Any]) -> onnx.ModelPr
 
 
 def task_of(layer: Layer) -> str:
-    """What a Table layer's labels are: "classes", "labels" that are true or false, "numbers", or "" without labels."""
+    """What a Table layer's labels are: "classes", "labels" that are true or false, "numbers", "series", or "" without labels."""
     assert layer.source is not None
+    if layer.source.series:
+        return "series"
     if len(layer.source.tops) < 2 or not layer.param.table_param.label:
         return ""
     return "classes" if layer.source.tops[1].dtype == "int64" else "labels" if layer.source.classes else "numbers"
@@ -114,12 +121,14 @@ def task_of(layer: Layer) -> str:
 
 def table_facts(net: ResolvedNet) -> dict[str, Any]:
     """What the metadata of a deployed net says about the columns that it takes, and its labels. Empty for other nets."""
-    layer = table_of(net)
+    layer = table_of(net) or series_of(net)
     if layer is None:
         return {}
     formats = {column.name: column.format for column in layer.param.table_param.columns if column.format}
     columns = [_facts(column, formats.get(column.name, "")) for column in columns_of(net, layer)]
-    return {"columns": columns, "labels": list(layer.param.table_param.label), "task": task_of(layer)}
+    missing = list(layer.param.table_param.format.missing)
+    facts = {"columns": columns, "labels": list(layer.param.table_param.label), "task": task_of(layer)}
+    return facts | ({"missing": missing} if missing else {})
 
 
 def _facts(column: ColumnType, form: str) -> dict[str, Any]:

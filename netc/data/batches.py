@@ -97,8 +97,11 @@ class Feed:
 
     def raw(self, rows: np.ndarray) -> dict[str, np.ndarray] | None:
         """Return the raw values of rows of a table by column, which are the inputs of a published model; None for other sources."""
-        table = self._table
-        return None if table.raw is None else table.raw(rows if table.numbers is None else table.numbers[rows])
+        return None if self._table.raw is None else self._table.raw(self.in_file(rows))
+
+    def in_file(self, rows: np.ndarray) -> np.ndarray:
+        """Return the numbers of rows in the file, from 0, if this is a selection of its rows."""
+        return rows if self._table.numbers is None else self._table.numbers[rows]
 
     def in_memory(self, top: int) -> bool:
         """Whether all rows of a top are in memory, so that checking them is fast."""

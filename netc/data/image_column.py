@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from netc.data.class_folders import part_of
 from netc.data.pixels import SUFFIXES
 from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.sheet import delimiter_of, places
@@ -17,10 +18,13 @@ MOST_TRIED = 50  # paths that are looked up, and sub-folders that they may start
 
 @dataclass(frozen=True)
 class ImageColumn:
-    """A column of image paths, the folder that they start from, and the names of the other columns."""
+    """A column of image paths, and the names of the other columns.
+
+    `folders` are those that the paths may start from: several if the same names exist in several folders.
+    """
 
     name: str
-    folder: Path
+    folders: tuple[Path, ...]
     others: tuple[str, ...]
 
 
@@ -48,9 +52,9 @@ def find_image_column(path: Path) -> ImageColumn | None:
     for k, name in enumerate(header):
         cells = [row[k] for row in body if row[k]]
         if cells and all(map(is_image, cells)):
-            folder = _folder(path.parent, cells[:MOST_TRIED])
-            if folder or len(header) <= 2:
-                return ImageColumn(name, folder or path.parent, (*header[:k], *header[k + 1 :]))
+            folders = _folders(path, cells[:MOST_TRIED])
+            if folders or len(header) <= 2:
+                return ImageColumn(name, folders or (path.parent,), (*header[:k], *header[k + 1 :]))
     return None
 
 
@@ -65,13 +69,22 @@ def image_path(folder: Path, cell: str) -> Path:
     return folder / cell.replace("\\", "/") if "\\" in cell and not os.path.exists(path) else path
 
 
-def _folder(base: Path, cells: Sequence[str]) -> Path | None:
-    """The folder that the paths start from: `base`, or the first sub-folder that has some of them."""
+def _folders(table: Path, cells: Sequence[str]) -> tuple[Path, ...]:
+    """The folders that the paths may start from: that of the table, else the sub-folders that have most of them.
+
+    A table such as train.csv means a folder for the same part, such as train_images.
+    """
+    base = table.parent
     try:
         below = sorted(entry for entry in base.iterdir() if entry.is_dir() and not entry.name.startswith("."))[:MOST_TRIED]
-        return next((f for f in (base, *below) if any(os.path.isfile(image_path(f, cell)) for cell in cells)), None)
     except OSError:
-        return None
+        return ()
+    counts = {folder: sum(os.path.isfile(image_path(folder, cell)) for cell in cells) for folder in (base, *below)}
+    if counts[base] or not any(counts.values()):
+        return (base,) if counts[base] else ()
+    most = [folder for folder, count in counts.items() if count == max(counts.values())]
+    same = [folder for folder in most if part_of(folder.name) == (part_of(table.stem) or "TRAIN")]
+    return tuple(same if len(same) == 1 else most)
 
 
 def _first_rows(path: Path) -> list[tuple[str, ...]]:

@@ -1,12 +1,16 @@
 """A data layer for a data set without a net, for `netc data show` and `netc init`."""
 
+import os
 import zipfile
 from pathlib import Path
 
 from netc import netc_pb2 as pb
 from netc.data.array_roles import choose
+from netc.data.image_column import ImageColumn, find_image_column
+from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.sources.arrays import headers_of, row_shape, seems_channels_last
-from netc.data.sources.image_folder import common_size
+from netc.data.sources.image_folder import common_size, common_size_of
+from netc.data.sources.image_table import listed_images
 from netc.errors import DataError
 from netc.registry import dataset
 
@@ -30,12 +34,31 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
         param.channels_last = bool(seems_channels_last(row_shape(path, "data")))
     elif path.suffix == ".npz" and path.is_file() and zipfile.is_zipfile(path):
         _of_arrays(layer, path)
+    elif path.suffix.lower() in TABLES and (found := find_image_column(path)):
+        _of_listed_images(layer, found, path, base)
     elif path.is_dir():
-        size = common_size(path)
-        if size and isinstance(size, int):
-            side = max([s for s in SIDES if s <= size], default=SIDES[0])
-            layer.transform_param.resize_height = layer.transform_param.resize_width = side
+        _resize(layer, common_size(path))
     return layer
+
+
+def _of_listed_images(layer: pb.LayerParameter, found: ImageColumn, path: Path, base: str | Path) -> None:
+    """Set the column of images, and that of the labels if there is one other column."""
+    param = layer.data_param
+    param.image_column = found.name
+    if found.folders[0] != path.parent:
+        param.root_folder = os.path.relpath(found.folders[0], base)
+    if len(found.others) == 1:
+        param.label_column = found.others[0]
+    else:
+        layer.top[:] = ["data"]
+    _resize(layer, common_size_of(listed_images(layer, base)))
+
+
+def _resize(layer: pb.LayerParameter, size: tuple[int, int] | int) -> None:
+    """Resize images of different sizes; `size` is the median of their shorter sides."""
+    if size and isinstance(size, int):
+        side = max([s for s in SIDES if s <= size], default=SIDES[0])
+        layer.transform_param.resize_height = layer.transform_param.resize_width = side
 
 
 def _of_arrays(layer: pb.LayerParameter, path: Path) -> None:

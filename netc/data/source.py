@@ -261,6 +261,9 @@ class Source(Protocol):
     def raw(self, rows: np.ndarray) -> dict[str, np.ndarray] | None:
         """Return the raw values of rows of a table by column, which are the inputs of a published model; None for other sources."""
 
+    def in_file(self, rows: np.ndarray) -> np.ndarray:
+        """Return the numbers of rows in the file, from 0, if this is a selection of its rows."""
+
     def in_memory(self, top: int) -> bool:
         """Whether all rows of a top are in memory, so that checking them is fast."""
 

@@ -30,6 +30,8 @@ def _classes(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> 
 
 LABELS = domain.Reads(1, _classes)
 READS = (LABELS, domain.probabilities())
+# Of several classes, the one with the highest score is also the most probable; a threshold needs probabilities.
+PREDICTED = (LABELS, domain.probabilities(lambda bottoms: merged(bottoms[0].shape[1:]) == 1 or merged(bottoms[1].shape[1:]) != 1))
 
 
 def _labels(ctx: Context, labels: Value) -> Value:
@@ -130,7 +132,7 @@ def _score(ctx: Context, prediction: Value, labels: Value, by_prediction: float,
     return cast(first, np.float32), cast(each, np.float32)
 
 
-@layer("F1", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.class_scores, reads=LABELS)
+@layer("F1", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.class_scores, reads=PREDICTED)
 def f1(ctx: Context, prediction: Value, labels: Value) -> tuple[Value, ...]:
     """The harmonic mean of precision and recall: of the class `positive`, or averaged over the classes. A second top holds each class.
 
@@ -140,7 +142,7 @@ def f1(ctx: Context, prediction: Value, labels: Value) -> tuple[Value, ...]:
     return _score(ctx, prediction, labels, 0.5, 0.5)
 
 
-@layer("Precision", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.class_scores, messages=("f1_param",), reads=LABELS)
+@layer("Precision", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.class_scores, messages=("f1_param",), reads=PREDICTED)
 def precision(ctx: Context, prediction: Value, labels: Value) -> tuple[Value, ...]:
     """The share of right ones among the rows predicted as a class: of the class `positive`, or averaged. A second top holds each class.
 
@@ -149,7 +151,7 @@ def precision(ctx: Context, prediction: Value, labels: Value) -> tuple[Value, ..
     return _score(ctx, prediction, labels, 1, 0)
 
 
-@layer("Recall", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.class_scores, messages=("f1_param",), reads=LABELS)
+@layer("Recall", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.class_scores, messages=("f1_param",), reads=PREDICTED)
 def recall(ctx: Context, prediction: Value, labels: Value) -> tuple[Value, ...]:
     """The share of a class's rows that are predicted as this class: of the class `positive`, or averaged. A second top holds each class.
 

@@ -100,10 +100,10 @@ def positive(bottom: int, why: str = "") -> Reads:
     return Reads(bottom, lambda layer, bottoms, blobs: Domain(ABOVE_0, inf, False, why=why))
 
 
-def probabilities(bottom: int = 0) -> Reads:
-    """A bottom contains probabilities. Sums of rounded numbers may be a little above 1."""
+def probabilities(needed: Callable[[Sequence[Value]], bool] = lambda bottoms: True) -> Reads:
+    """The first bottom contains probabilities, if `needed(bottoms)`. Sums of rounded numbers may be a little above 1."""
     why = "probabilities: read the second top of the loss, or a Softmax or Sigmoid layer, not the scores"
-    return Reads(bottom, lambda layer, bottoms, blobs: Domain(0, 1 + 1e-5, False, why=why, nan=True))
+    return Reads(0, lambda layer, bottoms, blobs: Domain(0, 1 + 1e-5, False, why=why, nan=True) if needed(bottoms) else None)
 
 
 WEIGHTS = numbers(2, 0, inf)  # of the rows: the third bottom of a loss

@@ -1,7 +1,6 @@
-"""Link functions: how scores become predictions, and how the predictions of several members are averaged.
+"""Link functions: how scores become predictions, and which score stands for the mean of several predictions.
 
-An average is computed on scores, so that it neither overflows nor loses digits: `pool` gives the score whose prediction is the mean of the
-members' predictions.
+The loss of a mean is computed from its score, so that it neither overflows nor loses digits.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,10 @@ from netc.graph.training_ops.activation import softplus
 
 @dataclass(frozen=True)
 class Link:
-    """`predict` maps scores (..., outputs) to predictions. `pool` maps scores (N, k, outputs) of k members to scores (N, outputs)."""
+    """`predict` maps scores (..., outputs) to predictions.
+
+    `pool` maps scores (N, k, outputs) of k members to the scores (N, outputs) whose predictions are the means of the members' predictions.
+    """
 
     predict: Callable[[Value], Value]
     pool: Callable[[Value], Value]

@@ -174,20 +174,20 @@ def member_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None
         each = op.ReduceMean(by_member, [1], keepdims=0)
     else:
         each = op.ReduceSum(loss.each(ctx.param, pooled, targets), [1], keepdims=0)
-    return mean_of_rows(ctx, each, weight), stop(_prediction(loss, top, pooled))
+    return mean_of_rows(ctx, each, weight), stop(_prediction(loss, top, scores))
 
 
 @layer("MemberMean", stem="prediction", messages=("member_loss_param", *SETTINGS), in_place=False)
 def member_mean(ctx: Context, scores: Value) -> Value:
     """The averaged prediction of an ensemble with scores (N, k, outputs): the second top of MemberLoss, and its place in a deployed net."""
     loss, top = _described(ctx)
-    return _prediction(loss, top, loss.link.pool(scores))
+    return _prediction(loss, top, scores)
 
 
-def _prediction(loss: Loss, top: TopSpec, pooled: Value) -> Value:
-    """The predictions of scores (N, outputs), in the units of the label."""
+def _prediction(loss: Loss, top: TopSpec, scores: Value) -> Value:
+    """The mean of the members' predictions (N, outputs), in the units of the label."""
     shift, scale = loss.units(top)
-    predicted = loss.link.predict(pooled)
+    predicted = op.ReduceMean(loss.link.predict(scores), [1], keepdims=0)
     predicted = predicted if np.all(scale == 1) else predicted * constant(scale)
     return predicted if not np.any(shift) else predicted + constant(shift)
 

@@ -100,12 +100,13 @@ def r2(ctx: Context, prediction: Value, label: Value) -> tuple[Value, ...]:
 
 @layer(
     "AveragePrecision", stem="average_precision", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.average_precision,
+    reads=domain.probabilities(lambda bottoms: merged(bottoms[0].shape[1:]) != 1 and merged(bottoms[1].shape[1:]) == 1),
 )  # fmt: skip
 def average_precision(ctx: Context, prediction: Value, labels: Value) -> tuple[Value, ...]:
     """The area under the curve of precision over recall, as scikit-learn's average_precision_score: a sum of precisions at each hit.
 
-    The scores are one per row, or one per class; then those of the class `positive` count. If a row has several labels, each 0 or 1, the
-    first top is the mean over the labels, and a second top holds the value of each label.
+    The bottom has one score per row, or a probability for each class; then that of the class `positive` counts. If a row has several
+    labels, each 0 or 1, the first top is the mean over the labels, and a second top holds the value of each label.
     """
     scores = columns(prediction)
     (width,) = sizes(scores.shape[1:])

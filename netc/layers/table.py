@@ -16,6 +16,7 @@ from netc.net.model import DEPLOY
 from netc.registry import layer
 from netc.table.columns.block import side_by_side
 from netc.table.columns.define import ColumnType, Weight, column_types, groups
+from netc.table.columns.number import MOST_PIECES
 from netc.table.encoded import encoded_row, raw_dtype, raw_inputs
 
 
@@ -70,12 +71,22 @@ def encode(ctx: Context, rows: Value) -> Value:
     spec = ctx.described.get(ctx.layer.bottoms[0])
     if spec is None or not spec.fitted:
         raise ctx.error(f"{ctx.layer.bottoms[0]!r} is not the top of a Table layer.", "bottom")
+    _check_sizes(ctx)
     if rows.rank == 2:
         return _vectors(ctx, rows, column_types(spec.fitted))
     batch, steps, slots = rows.shape
     flat = op.Reshape(rows, [-1, int(slots)], shape=(batch * steps if isinstance(batch, int) else f"{batch} rows", slots))
     y = _vectors(ctx, flat, column_types(spec.fitted))
     return op.Reshape(y, [-1, int(steps), int(y.shape[1])], shape=(batch, steps, y.shape[1]))
+
+
+def _check_sizes(ctx: Context) -> None:
+    param = ctx.param.encode_param
+    if param.pieces > MOST_PIECES:
+        raise ctx.error(f"`pieces` is {param.pieces}. The most is {MOST_PIECES}.", "encode_param", "pieces")
+    for name in ("width", "word_width"):
+        if getattr(param, name) == 0:
+            raise ctx.error(f"`{name}` is 0. Expected 1 or more.", "encode_param", name)
 
 
 def _vectors(ctx: Context, rows: Value, columns: Sequence[ColumnType]) -> Value:

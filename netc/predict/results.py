@@ -22,13 +22,20 @@ MOST_CELLS = 100_000  # per row of a table
 class Prediction:
     """The prediction for one input: the outputs of the model, and the best classes with their scores, best first.
 
-    `labels` are the class names for the scores in the first output; empty if there are none.
+    `labels` are the class names for the scores in the first output; empty if there are none. `named` has the names and values of columns
+    that stand for the input in a table; by default one column, `input`.
     """
 
     source: str
     outputs: dict[str, np.ndarray]
     best: tuple[tuple[str, float], ...]
     labels: tuple[str, ...] = field(default=(), kw_only=True)
+    named: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+
+    @property
+    def place(self) -> tuple[tuple[str, str], ...]:
+        """The names and values of the columns that say what the prediction is for."""
+        return self.named or (("input", self.source),)
 
     @property
     def text(self) -> str:
@@ -85,7 +92,7 @@ def encoded(arrays: Mapping[str, np.ndarray], suffix: str, labels: Sequence[str]
 
 def _flat(predictions: Sequence[Prediction], suffix: str) -> bytes:
     """One array per output with one row per input. Tables start with the input, and the best class with its score."""
-    head = [["input", *(p.source for p in predictions)]]
+    head = [[name, *(p.place[k][1] for p in predictions)] for k, (name, _) in enumerate(predictions[0].place)]
     if predictions[0].best:
         best = [p.best[0] if p.best else ("", 0.0) for p in predictions]
         head += [["class", *(name for name, _ in best)], ["score", *(f"{score:.9g}" for _, score in best)]]
@@ -138,7 +145,7 @@ def _cell(value: Any) -> str:
 def _record(p: Prediction) -> dict[str, Any]:
     """A prediction for JSON, with null for NaN and infinite values."""
     best = {"classes": [{"class": name, "score": _finite(score)} for name, score in p.best]} if p.best else {}
-    return {"input": p.source, **best, "outputs": {name: _finite(array.tolist()) for name, array in p.outputs.items()}}
+    return {**dict(p.place), **best, "outputs": {name: _finite(array.tolist()) for name, array in p.outputs.items()}}
 
 
 def _finite(value: Any) -> Any:

@@ -107,7 +107,7 @@ def flat(value: Any, path: str = "") -> dict[str, str]:
 def page(runs: Sequence[Run]) -> str:
     """The HTML page that compares several runs."""
     rows, differing = comparison(runs), settings(runs)
-    filled = [Filled("Runs", table(rows[0], rows[1:])), Filled("Curves", _curves(runs))]
+    filled = [Filled("Runs", table(rows[0], rows[1:])), Filled("Curves", curves(runs))]
     if len(differing) > 1:
         shown = table(differing[0], differing[1 : MOST_SETTINGS + 1], numbers=False)
         rest = len(differing) - 1 - MOST_SETTINGS
@@ -117,7 +117,7 @@ def page(runs: Sequence[Run]) -> str:
     return render(f"{len(runs)} runs", filled)
 
 
-def _curves(runs: Sequence[Run]) -> Markup:
+def curves(runs: Sequence[Run]) -> Markup:
     """One chart for the training loss and one for each metric."""
     trained = [(run.name, run.events("train"), "loss") for run in runs]
     tested = [(name, [(run.name, run.tests[1], name) for run in runs]) for name in dict.fromkeys(n for run in runs for n in run.metrics)]

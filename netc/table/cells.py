@@ -12,7 +12,8 @@ import numpy as np
 from netc.errors import Diagnostic
 from netc.table.columns.define import MISSING_INT, Cells, Values
 from netc.table.reading import RawTable, quoted
-from netc.table.wrong import Wrong, wrong_cells
+from netc.table.reading.store import CELLS
+from netc.table.wrong import Wrong, errors_of
 
 MOST_WORDS, MOST_LETTERS = 1_000_000, 1 << 26  # different texts of a column, and their letters, that are kept in memory
 MOST_FITTED = 1_000_000  # rows whose numbers and long texts are fitted
@@ -117,7 +118,7 @@ def read_cells(raw: RawTable, wanted: Mapping[str, Wanted], folder: Path) -> tup
             read[key] = Numbers(_array(folder, f"{len(read)}", np.dtype(w.dtype), raw.rows))
     wrong = {key: Wrong() for key, w in wanted.items() if w.cells.wrong != "false"}
     _fill(raw, select, read, {key: wanted[key].cells.wrong for key in wrong}, wrong)
-    return read, wrong_cells(raw, {wanted[key].column: (wanted[key].cells, found) for key, found in wrong.items()})
+    return read, errors_of(raw, {wanted[key].column: (wanted[key].cells, found) for key, found in wrong.items()})
 
 
 def _fill(
@@ -143,14 +144,14 @@ def _words(raw: RawTable, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray 
     if not wanted:
         return found
     asked = ", ".join(f"approx_count_distinct({w.sql}), avg(strlen({w.sql}))" for w in wanted.values())
-    ((*facts,),) = raw.query(f"select {asked} from cells")
+    ((*facts,),) = raw.query(f"select {asked} from {CELLS}")
     for (key, w), many, letters in zip(wanted.items(), facts[::2], facts[1::2], strict=True):
         if many > MOST_WORDS or many * (letters or 0) > MOST_LETTERS:
             found[key] = Texts(raw, w, float(letters))
             continue
         words: list[str] = []
         if many:
-            different = f"select distinct v from (select {w.sql} as v from cells) where v is not null order by v"
+            different = f"select distinct v from (select {w.sql} as v from {CELLS}) where v is not null order by v"
             raw.query(f"create type {quoted(key)} as enum ({different})")
             ((words,),) = raw.query(f"select enum_range(null::{quoted(key)})")
         found[key] = np.array([*words, None], object)[:-1]

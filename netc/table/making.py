@@ -14,11 +14,13 @@ from netc.data.fitted import FittedColumn
 from netc.data.series import spread
 from netc.errors import DataError, Diagnostic
 from netc.files import scratch
+from netc.spec.private_paths import plain_path
 from netc.table.cells import Codes, Column, Numbers, Wanted, read_cells
 from netc.table.columns.define import Cells, ColumnType, class_of, column_types
 from netc.table.encoding import encode
 from netc.table.labels import CLASSES, Labels, label_columns, labels_of, task_errors, task_of, wanted_labels, wanted_weight
 from netc.table.reading import RawColumn, RawTable, number_sql, quoted, text_sql
+from netc.table.reading.store import CELLS
 from netc.table.roles import Roles, roles_of
 from netc.table.split import Rows, absent, parts_by_name, parts_of, split_errors
 from netc.table.wrong import Wrong, cell_error
@@ -65,14 +67,14 @@ class Making:
             if labels is not None and self.known.splits and labels.array.dtype == np.int64:
                 notes += absent(labels.array, parts["TRAIN"], labels.classes, self.raw.name)
             for part, rows in parts.items():
-                np.save(self.folder / f"{part}.npy", rows)
+                np.save(self.folder / f"{part}.npy", rows.astype(np.int32 if self.raw.rows < 2**31 else np.int64))
             columns = self._columns(cells, parts.get("TRAIN", np.zeros(0, np.int64)))
             self._encode(columns, cells)
             weight = cells.get("weight")
             if isinstance(weight, Numbers):
                 np.save(self.folder / "weight.npy", weight.cells.astype(np.float32))
         return {
-            "name": self.raw.name, "sha256": self.raw.sha256, "rows": self.raw.rows, "notes": notes,
+            "name": plain_path(self.raw.name), "sha256": self.raw.sha256, "rows": self.raw.rows, "notes": notes,
             "columns": [column.as_json() for column in columns], "classes": list(labels.classes if labels else ()),
             "spread": self._spread(labels, parts), "rules": [rule.SerializeToString().hex() for rule, _ in self.roles.rules],
         }  # fmt: skip
@@ -183,7 +185,7 @@ class Making:
 
 def _dtype(cells: Cells, raw: RawTable) -> str:
     """What DuckDB makes of an expression."""
-    ((kind,),) = raw.query(f"select typeof({cells.value}) from cells limit 1")
+    ((kind,),) = raw.query(f"select typeof({cells.value}) from {CELLS} limit 1")
     return {"BIGINT": "int64", "VARCHAR": "string"}.get(kind, "float64")
 
 

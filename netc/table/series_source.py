@@ -11,11 +11,12 @@ from netc import netc_pb2 as pb
 from netc.data.series import spread
 from netc.data.source import Description, Request, SeriesFacts, Table, TopSpec
 from netc.errors import DataError
+from netc.spec.private_paths import plain_path
 from netc.table.columns.define import ColumnType, Values, class_of, column_types
 from netc.table.encoded import encoded
 from netc.table.reading import RawTable
 from netc.table.series import MISSING_TIME, Frames, Grid, Windows, gaps_text, grid, windows
-from netc.table.wrong_cells import wrong_cells
+from netc.table.wrong import wrong_cells
 
 MISSING = {"float32": np.nan, "float64": np.nan, "int64": MISSING_TIME, "string": ""}
 
@@ -42,7 +43,7 @@ class Series:
         stored = {column.name: column for column in self.raw.columns}
         rules = {rule.name: rule for rule in (*self._targets, self._time, *self.rules)}
         cells = {name: class_of(rule).cells(rule, stored[name], self.raw.dialect) for name, rule in rules.items() if name in stored}
-        if errors := list(wrong_cells(self.raw, cells)):
+        if errors := wrong_cells(self.raw, cells):
             raise DataError(*errors)
 
     @property
@@ -131,7 +132,7 @@ class Series:
         known = tuple(c.name for c in self.known)
         facts = SeriesFacts(self.series.time, str(self.grid.frequency), self.series.group, steps, horizon, known, names)
         described = Description(
-            self.raw.name, tops, len(self.windows.starts), sha256=self.raw.sha256, columns=tuple(c.name for c in self.columns),
+            plain_path(self.raw.name), tops, len(self.windows.starts), sha256=self.raw.sha256, columns=tuple(c.name for c in self.columns),
             label=", ".join(names), series=facts, has_validation=len(self.windows.parts["VALIDATION"]) > 0,
             rules=tuple(self.rules),
         )  # fmt: skip

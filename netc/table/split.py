@@ -35,6 +35,7 @@ def parts_of(param: pb.TableSplitParameter, rows: Rows, name: str) -> Mapping[st
     """
     count = len(rows.numbers)
     order = _order(param, rows)
+    _check_folds(param, rows, name)
     if param.folds:
         testing = np.arange(count) % param.folds == param.fold if rows.groups is None else _group_folds(param, rows, order) == param.fold
     elif rows.groups is not None:
@@ -72,8 +73,8 @@ def split_errors(param: pb.TableParameter) -> list[Diagnostic]:
         error("`column` names the part of each row. Remove `test`, `validation` and `folds`.")
     if split.HasField("folds") and split.folds < 2:
         error(f"`folds` is {split.folds}. Expected 2 or more.")
-    if split.folds and (split.test or split.time):
-        error(f"`folds` and `{'test' if split.test else 'time'}` cannot be combined. Remove one of them.")
+    if split.folds and split.time:
+        error("`folds` and `time` cannot be combined. Remove one of them.")
     if split.HasField("fold") and split.fold >= split.folds:
         error(f"`fold` is {split.fold}. " + (f"Expected 0 to {split.folds - 1}." if split.folds else "It needs `folds`."))
     for field, own in (("test_source", split.test or split.folds), ("validation_source", split.validation)):
@@ -149,12 +150,19 @@ def _numbered(groups: np.ndarray) -> np.ndarray:
     return found
 
 
+def _check_folds(param: pb.TableSplitParameter, rows: Rows, name: str) -> None:
+    """DataError if a fold would have no rows."""
+    what, most = ("rows", len(rows.numbers)) if rows.groups is None else ("groups", len(np.unique(_numbered(rows.groups[rows.numbers]))))
+    if param.folds > most:
+        raise DataError(f"{name}: {param.folds} folds need as many {what}, got {most:,}.", field="split")
+
+
 def _check(param: pb.TableSplitParameter, rows: Rows, found: Mapping[str, np.ndarray], name: str) -> None:
     count, groups = (
         len(rows.numbers),
         f" in {len(np.unique(_numbered(rows.groups[rows.numbers])))} groups" if rows.groups is not None else "",
     )
-    asked = {"TEST": f"`folds` of {param.folds}" if param.folds else f"`test` of {param.test:g}" if param.test else "",
+    asked = {"TEST": f"`test` of {param.test:g}" if param.test and not param.folds else "",
              "VALIDATION": f"`validation` of {param.validation:g}" if param.validation else "", "TRAIN": "`split`"}  # fmt: skip
     of = {"TEST": "for testing", "VALIDATION": "for validation", "TRAIN": "for training"}
     errors = [

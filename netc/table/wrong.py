@@ -8,6 +8,7 @@ import numpy as np
 from netc.errors import Diagnostic, Place
 from netc.table.columns.define import Cells
 from netc.table.reading import ROW, RawTable, quoted
+from netc.table.reading.store import CELLS
 
 MOST = 3  # cells in a message
 MOSTLY = 0.5  # share of wrong cells from which the type of the column is wrong
@@ -27,13 +28,26 @@ class Wrong:
         self.rows += rows[: MOST - len(self.rows)].tolist()
 
 
-def wrong_cells(raw: RawTable, found: Mapping[str, tuple[Cells, Wrong]]) -> list[Diagnostic]:
+def wrong_cells(raw: RawTable, cells: Mapping[str, Cells]) -> list[Diagnostic]:
+    """An error for each column of a table that has cells that cannot be read. `cells` says how each column is read."""
+    tested = {column: cell for column, cell in cells.items() if cell.wrong != Cells.wrong}
+    if not tested:
+        return []
+    ((*counts,),) = raw.query(f"select {', '.join(f'count(*) filter (where {cell.wrong})' for cell in tested.values())} from {CELLS}")
+    found = {}
+    for (column, cell), count in zip(tested.items(), counts, strict=True):
+        rows = raw.query(f"select {ROW} from {CELLS} where {cell.wrong} order by {ROW} limit {MOST}") if count else []
+        found[column] = cell, Wrong(count, [row for (row,) in rows])
+    return errors_of(raw, found)
+
+
+def errors_of(raw: RawTable, found: Mapping[str, tuple[Cells, Wrong]]) -> list[Diagnostic]:
     """An error for each column that has wrong cells."""
     return [_error(raw, column, cells, wrong) for column, (cells, wrong) in found.items() if wrong.count]
 
 
 def _error(raw: RawTable, column: str, cells: Cells, wrong: Wrong) -> Diagnostic:
-    ((filled, different),) = raw.query(f"select count({quoted(column)}), count(distinct {quoted(column)}) from cells")
+    ((filled, different),) = raw.query(f"select count({quoted(column)}), count(distinct {quoted(column)}) from {CELLS}")
     if wrong.count > MOSTLY * filled and _is_text(raw, column):
         text = f"{raw.name}: Column {column!r} holds text ({different:,} {_plural(different, 'value')}). {cells.wanted}"
         return Diagnostic(None, f"{text} Write `{{type: category}}`.", field="columns")
@@ -43,10 +57,9 @@ def _error(raw: RawTable, column: str, cells: Cells, wrong: Wrong) -> Diagnostic
 def cell_error(raw: RawTable, column: str, wrong: Wrong, of: str, wanted: str) -> Diagnostic:
     """The error for cells of a column, `of` some cells."""
     asked = ", ".join(map(str, wrong.rows))
-    cells = [str(cell) for (cell,) in raw.query(f"select {quoted(column)}::VARCHAR from cells where {ROW} in ({asked}) order by {ROW}")]
-    shown = ", ".join(repr(cell[:SHOWN]) for cell in dict.fromkeys(cells))
-    verb = "is" if wrong.count == 1 else "are"
-    text = f"Column {column!r}: {wrong.count:,} of {of} {verb} wrong: {places(raw, column, wrong)} ({shown}). {wanted}"
+    cells = [str(cell) for (cell,) in raw.query(f"select {quoted(column)}::VARCHAR from {CELLS} where {ROW} in ({asked}) order by {ROW}")]
+    shown = ", ".join(repr(cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}...") for cell in dict.fromkeys(cells))
+    text = f"Column {column!r}: {wrong.count:,} of {of} cannot be read, in {places(raw, column, wrong)}: {shown}. {wanted}"
     return Diagnostic(raw.place(wrong.rows[0], column), text)
 
 

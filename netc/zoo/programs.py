@@ -121,7 +121,8 @@ def _python(inputs: Sequence[Port], vectors: bool) -> str:
         if "example" in port:
             given = _example(port)
             text = _quoted(given) if isinstance(given, str) else "np.nan" if given != given else repr(given)
-            return f"np.array([{text}], {'object' if port['dtype'] == 'string' else _quoted(port['dtype'])})"
+            kind = "object" if port["dtype"] == "string" else _quoted(port["dtype"])
+            return f"np.array([{text}], {kind})" if prod(_sizes(port)) == 1 else f"np.full({tuple(_sizes(port))}, {text}, {kind})"
         if port["dtype"] == "string":
             return f'np.full({tuple(_sizes(port))}, "", object)'
         return f"vectors[{_quoted('input.' + port['name'])}]" if vectors else f'np.zeros({tuple(_sizes(port))}, "{port["dtype"]}")'
@@ -145,7 +146,11 @@ def _javascript(port: Port) -> str:
     if "example" in port:
         given = _example(port)
         text = _quoted(given) if isinstance(given, str) else "NaN" if given != given else repr(given)
-        made = f"[{text}]" if port["dtype"] == "string" else f"{array}.of({text}{'n' * (port['dtype'] == 'int64')})"
+        one = text + "n" * (port["dtype"] == "int64")
+        if prod(sizes) > 1:
+            made = f"{'Array' if port['dtype'] == 'string' else f'new {array}'}({prod(sizes)}).fill({one})"
+        else:
+            made = f"[{text}]" if port["dtype"] == "string" else f"{array}.of({one})"
     elif port["dtype"] == "string":
         made = f'Array({prod(sizes)}).fill("")'
     else:
@@ -159,7 +164,8 @@ def _c_sharp(port: Port) -> str:
     if "example" in port:
         given = _example(port)
         text = _quoted(given) if isinstance(given, str) else f"{kind}.NaN" if given != given else repr(given) + "f" * (kind == "float")
-        sizes = f"new {kind}[] {{ {text} }}, {sizes}"
+        count = prod(_sizes(port))
+        sizes = f"{f'new {kind}[] {{ {text} }}' if count == 1 else f'Enumerable.Repeat({text}, {count}).ToArray()'}, {sizes}"
     return f"NamedOnnxValue.CreateFromTensor({_quoted(port['name'])}, new DenseTensor<{kind}>({sizes}))"
 
 

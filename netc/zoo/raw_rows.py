@@ -1,12 +1,12 @@
 """Models that take raw rows of a table: the check on rows that training did not have, and thresholds from the validation rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from netc.compiler.program import Program
-from netc.compiler.raw_columns import columns_of, scores_of, table_of, task_of
+from netc.compiler.raw_columns import columns_of, scores_of, series_of, table_of, task_of
 from netc.errors import RunError
 from netc.net.model import VALIDATION
 from netc.runtime.session import Session
@@ -21,7 +21,7 @@ Rows = dict[str, np.ndarray]
 
 def check_raw_rows(program: Program, model: bytes) -> None:
     """Run a model on rows with gaps, unseen categories and extreme numbers in every column. RunError if a score is not finite."""
-    layer = table_of(program.test_net)
+    layer = table_of(program.test_net) or series_of(program.test_net)
     if layer is None:
         return
     columns, session = columns_of(program.test_net, layer), Session(model)
@@ -30,12 +30,20 @@ def check_raw_rows(program: Program, model: bytes) -> None:
     step = int(batch) if batch != "N" else max(1, BATCH_CELLS // (64 * len(columns)))
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
-        part += part[-1:] * (step - len(part)) if batch != "N" else []
-        outputs = session.run({c.name: np.array([row[c.name] for row, _ in part], raw_dtype(c)) for c in columns})
+        part = part + part[-1:] * (step - len(part)) if batch != "N" else part
+        values = {c.name: np.array([row[c.name] for row, _ in part], raw_dtype(c)) for c in columns}
+        fed = {name: array for name, array in values.items() if name in session.inputs}
+        outputs = session.run({name: _windows(array, session.inputs[name].shape) for name, array in fed.items()})
         for name, value in outputs.items():
-            wrong = np.flatnonzero(~np.isfinite(value.reshape(len(part), -1)).all(1)) if value.dtype.kind == "f" else ()
-            if len(wrong):
-                raise RunError(f"model.onnx: output {name!r} is not finite for a row with {part[wrong[0]][1]}; it is not published")
+            finite = np.isfinite(value.reshape(len(part), -1)).all(1) if value.dtype.kind == "f" else np.ones(len(part), bool)
+            if not finite.all():
+                what = part[int(finite.argmin())][1]
+                raise RunError(f"model.onnx: output {name!r} is not finite for a row with {what}; it is not published")
+
+
+def _windows(values: np.ndarray, shape: Sequence[Any]) -> np.ndarray:
+    """Values (N,), each repeated over the rows of a window if the input has windows (N, rows)."""
+    return values if len(shape) == 1 else np.repeat(values[:, None], int(shape[1]), axis=1)
 
 
 def _example(column: ColumnType) -> Any:
@@ -60,14 +68,13 @@ def thresholds(program: Program, model: bytes) -> dict[str, float]:
     there are none, or no two classes.
     """
     layer = table_of(program.test_net)
-    if layer is None or task_of(layer) != "classes" or len(program.classes) != 2 or not layer.source.has_validation:
+    if layer is None or layer.source is None or layer.reader is None or not layer.source.has_validation:
         return {}
-    assert layer.reader is not None
     source, session = layer.reader.in_phase(VALIDATION).source(), Session(model)
     _, batch = program.deploy
     count = min(source.rows or 0, MOST_ROWS)
     name = scores_of({o.name: (o.type, tuple(o.shape)) for o in session.ort.get_outputs()}, 2)
-    if not name or batch != "N" or not count:
+    if task_of(layer) != "classes" or len(program.classes) != 2 or not name or batch != "N" or not count:
         return {}
     found, step = [], max(1, BATCH_CELLS // (64 * len(session.inputs)))
     for start in range(0, count, step):

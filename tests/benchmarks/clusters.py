@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.clusters [--output FOLDER]`: clusters and outliers beside scikit-learn on the same rows.
 
 It trains nets of k-means clustering, deep embedded clustering, nearest neighbours and autoencoders, several seeds each. The tables are
-those of scikit-learn, and those of Debian's package r-cran-mlbench if Python has `rdata` and the package is installed, or unpacked elsewhere (--mlbench). With --output, it writes
-clusters.md and clusters.json there. It takes about ten minutes.
+those of scikit-learn. Two more are in Debian's package r-cran-mlbench, in the folder --mlbench; Python's package `rdata` reads them. With
+--output, it writes clusters.md and clusters.json there. It takes about ten minutes.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def scores(net: str, seed: int, *overrides: str, **files: tuple[np.ndarray, np.n
         path.write_text(net)
         made = load(str(path), [f"solver.random_seed={seed}", *overrides])
         train_command(made, TrainOptions(runs=folder, quiet=True, threads=1))
-        lines = [json.loads(line) for log in Path(folder).rglob("log.jsonl") for line in log.open()]
+        lines = [json.loads(line) for log in Path(folder).rglob("log.jsonl") for line in log.read_text().splitlines()]
     return next(line for line in reversed(lines) if line["event"] == "test") if lines else {}
 
 

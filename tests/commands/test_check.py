@@ -147,6 +147,20 @@ WARNED = {
 }  # fmt: skip
 
 
+CLUSTERS = HEAD + "  - KMeans: {bottom: data, num_output: 3}\nsolver: {max_epoch: 5}\n"
+CODES = (
+    f"  - InnerProduct: {{bottom: data, num_output: 9, {X}}}\n  - ReLU\n  - InnerProduct: {{name: code, num_output: 144, {X}}}\n"
+    "  - Flatten: {bottom: data, top: row}\n  - EuclideanLoss: {name: error, bottom: [code, row], loss_weight: 0}\n"
+)
+STAGES = SOLVER.replace("{", "{pretrain: [{layer: error, max_epoch: 9, base_lr: 0.01}], ", 1)
+
+
+@pytest.mark.parametrize("text", [CLUSTERS, HEAD + CODES + END + STAGES])
+def test_nothing_is_wrong_with_what_learns_without_a_gradient_or_in_a_stage(tmp_path: Path, text: str) -> None:
+    result = netc("check", write_small(tmp_path, text))
+    assert result.exit_code == 0 and "is unusual" not in result.stderr and "is not trained" not in result.stderr
+
+
 @pytest.mark.parametrize("name", WARNED)
 def test_warning(name: str, tmp_path: Path) -> None:
     text, sentence = WARNED[name]

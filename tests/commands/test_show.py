@@ -128,3 +128,14 @@ def test_values_that_are_not_finite(tmp_path: Path) -> None:
     np.savez(tmp_path / "i.npz", data=np.full((5, 1, 4, 4), np.nan), label=np.full(5, 10**15))
     result = netc("data", "show", tmp_path / "i.npz")
     assert result.exit_code == 0 and "no finite values" in result.stdout and str(10**15) in result.stdout
+
+
+def test_images_that_a_table_lists_and_arrays_of_any_names(tmp_path: Path) -> None:
+    folder_of_images(tmp_path / "photos")
+    lines = [f"photos/{path.parent.name}/{path.name},{path.parent.name}" for path in sorted((tmp_path / "photos").glob("*/*.png"))]
+    (tmp_path / "list.csv").write_text("\n".join(["path,kind", *lines]))
+    result = netc("data", "show", tmp_path / "list.csv")
+    assert result.exit_code == 0 and "3x30x40" in result.stdout and "bright" in result.stdout, result.output
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((6, 4)), y_train=list("aabbcc"), x_test=np.zeros((2, 4)), y_test=["a", "b"])
+    result = netc("data", "show", tmp_path / "a.npz")
+    assert result.exit_code == 0 and "rows, test   2" in result.stdout and "int64, one number; 0 to 2" in result.stdout, result.output

@@ -56,7 +56,26 @@ def test_tabs_and_other_files(photos: Path) -> None:
 def test_paths_from_a_folder_beside_the_table(photos: Path) -> None:
     (photos / "list.csv").write_text("kind,n,path\nx,1,3.jpeg\ny,2,4.jpeg\n")
     found = find_image_column(photos / "list.csv")
-    assert found is not None and found.folder == photos / "b" and found.others == ("kind", "n")
+    assert found is not None and found.folders == (photos / "b",) and found.others == ("kind", "n")
+
+
+def test_the_same_names_in_several_folders(photos: Path) -> None:
+    """The folder of the part that the table is named after, or of the training images; else it is not clear."""
+    for name in ("test_images", "train_images"):
+        (photos / name).mkdir()
+        for k in range(2):
+            (photos / name / f"{k}.jpg").touch()
+    for table, folders in (("train.csv", ["train_images"]), ("labels.csv", ["train_images"]), ("test.csv", ["test_images"])):
+        (photos / table).write_text("n,kind,path\n1,x,0.jpg\n2,y,1.jpg\n")
+        found = find_image_column(photos / table)
+        assert found is not None and [folder.name for folder in found.folders] == folders
+    (photos / "test_images").rename(photos / "c")
+    (photos / "train_images").rename(photos / "d")
+    found = find_image_column(photos / "train.csv")
+    assert found is not None and [folder.name for folder in found.folders] == ["c", "d"]
+    (photos / "d" / "1.jpg").unlink()
+    found = find_image_column(photos / "train.csv")
+    assert found is not None and [folder.name for folder in found.folders] == ["c"]
 
 
 def test_only_the_start_of_a_large_table_is_read(photos: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from netc.errors import DataError, SpecError
 from netc.graph.emit import emit
 from netc.graph.passes import simplify
-from tests.layers.nets import about, forward, net
+from tests.layers.nets import about, evaluate, forward, net, states
 from tests.runtime.test_kernel_table import without_kernel
 from tests.training.test_evaluate import scores
 
@@ -132,9 +132,34 @@ def test_a_class_with_no_hits_has_no_average_precision(tmp_path: Path) -> None:
 
 
 def test_scores_in_place_of_probabilities(tmp_path: Path) -> None:
-    for layer in ("LogLoss", "BrierScore", "CalibrationError"):
+    for layer in ("LogLoss", "BrierScore", "CalibrationError", "AveragePrecision"):
         with pytest.raises(DataError, match=r"'p' .* contains .* \(probabilities: read the second top of the loss, or a Softmax"):
             scores(tmp_path, [f"{layer}: {{bottom: [p, label], top: a}}"], 10, p=3 * TWO, label=CLASSES)
+
+
+def test_an_interval_contains_its_upper_edge() -> None:
+    found = forward("CalibrationError: {bottom: [p, label], top: a, positive: 1, bins: 2}", "TEST", p=[0.5, 0.55], label=[1, 0])["a"]
+    assert found == pytest.approx((0.5 + 0.55) / 2)
+
+
+@pytest.mark.parametrize("value, count", [(np.nan, 0), (2.0, 8)])
+def test_a_net_that_diverged_is_reported_elsewhere(value: float, count: int) -> None:
+    inputs = {"x": np.ones((4, 3)), "label": np.zeros(4)}
+    made = net("InnerProduct: {bottom: x, num_output: 2}\nLogLoss: {bottom: [ip1, label]}", "TEST", inputs)
+    held = {name: np.full_like(array, value) for name, array in states(made).items()}
+    assert evaluate(made, {"wrong": made.graph.outputs["guard/log_loss/1"]}, inputs, held)["wrong"][0] == count
+
+
+def test_a_threshold_wants_probabilities_and_the_most_probable_class_does_not(tmp_path: Path) -> None:
+    for prediction, label in ((3 * ONE, CLASSES), (3 * LIKELY, MARKS)):
+        with pytest.raises(DataError, match="probabilities: read the second top"):
+            scores(tmp_path, ["F1: {bottom: [p, label]}"], 10, p=prediction, label=label)
+    found = scores(tmp_path, ["F1: {bottom: [p, label], name: f1}"], 10, p=np.log(MANY + 1e-9), label=LABEL)["f1"]
+    assert found == pytest.approx(M.f1_score(LABEL, MANY.argmax(1), average="macro"), abs=1e-6)
+    several, one = (scores(tmp_path, ["AveragePrecision: {bottom: [p, label], name: a}"], 10, p=np.log(p + 0.01), label=label)["a"]
+                    for p, label in ((LIKELY, MARKS + [0, 0, 1, 0]), (ONE, CLASSES)))  # fmt: skip
+    assert several == pytest.approx(M.average_precision_score(MARKS + [0, 0, 1, 0], LIKELY), abs=1e-6)
+    assert one == pytest.approx(M.average_precision_score(CLASSES, ONE), abs=1e-6)
 
 
 @pytest.mark.parametrize("layer, sentence", [

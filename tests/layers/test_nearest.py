@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from netc.errors import SpecError
+from netc.runtime.session import Session
 from tests.layers.nets import about, forward
-from tests.layers.test_cluster import squares, trained
+from tests.layers.test_cluster import compiled, squares, trained
 
 RNG = np.random.default_rng(0)
 STORED, ROWS = RNG.normal(size=(20, 6)).astype(np.float32), RNG.normal(size=(5, 2, 3))
@@ -75,9 +76,20 @@ def test_the_first_epoch_stores_each_row_once(tmp_path: Path, batch: int, epochs
 def test_a_sample_is_spread_over_the_rows(tmp_path: Path, batch: int) -> None:
     rows = np.arange(40, dtype=np.float32)[:, None]
     source = "Nearest: {rows: 7, k: 2}"
-    found = trained(tmp_path, rows, batch, source, 2, more="")
-    assert found["count"] == 7 and len(np.unique(found["rows"])) == 7
+    found = trained(tmp_path, rows, f"{batch}, shuffle: false", source, 2)
+    assert found["count"] == 7
+    np.testing.assert_array_equal(found["rows"][:, 0], [5, 11, 17, 22, 28, 34, 39])
     assert trained(tmp_path, rows, batch, "Nearest: {rows: 100, k: 2}", 2)["count"] == 40
+
+
+def test_a_deployed_net_needs_no_labels(tmp_path: Path) -> None:
+    program = compiled(tmp_path, STORED, 20, "Nearest: {bottom: [data, label], rows: 20, num_output: 3}", label=LABELS)
+    held = {**HELD, "nearest1.labels": LABELS[:, None]}
+    model = Session(program.deploy_model({n: np.asarray(a, np.float32) for n, a in held.items()}))
+    assert list(model.inputs) == ["data"]
+    (votes,) = model.run({"data": STORED[:2]}).values()
+    near = squares(STORED[:2], STORED).argsort(1)[:, :5]
+    np.testing.assert_allclose(votes, np.eye(3)[LABELS[near]].mean(1), rtol=1e-6)
 
 
 def test_selected_rows_are_stored_once(tmp_path: Path) -> None:

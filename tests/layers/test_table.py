@@ -63,10 +63,10 @@ def test_the_vectors_of_numbers_and_categories() -> None:
     _, y, weights = vectors(columns, "N", pieces=2)
     found = run(y, rows, {})["y"]
     assert not weights
-    np.testing.assert_allclose(found[:, :2], [[0, 0], [0, 1], [1 / np.sqrt(1 + 1 / 9), 0]], rtol=1e-6)  # the quartiles are 1 and 3
+    np.testing.assert_allclose(found[:, :2], np.array([[0, 0], [0, 1], [1 / np.sqrt(1 + 1 / 9), 0]]), rtol=1e-6)  # the quartiles: 1, 3
     np.testing.assert_array_equal(found[:, 2:4], [[1, 0], [1, 0], [1, 1]])  # two pieces, and where x is in each
     np.testing.assert_array_equal(found[:, 4:7], [[0, 0, 1], [1, 0, 0], [0, 1, 0]])  # code 0 has rows of its own
-    np.testing.assert_allclose(found[:, 7:], [[0, 1], [0.8, 0.2], [1, 0]], rtol=1e-6)  # it has none: the mean of a and b
+    np.testing.assert_allclose(found[:, 7:], np.array([[0, 1], [0.8, 0.2], [1, 0]]), rtol=1e-6)  # it has none: the mean of a and b
 
 
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
@@ -97,6 +97,12 @@ def test_one_row_or_many() -> None:
     np.testing.assert_array_equal(np.concatenate([run(y, given[k : k + 1], values)["y"] for k in range(ROWS)]), together)
     _, fixed, _ = vectors(COLUMNS, ROWS)
     np.testing.assert_array_equal(run(fixed, given, values)["y"], together)
+
+
+@pytest.mark.parametrize("fields, said", [({"pieces": 33}, "`pieces` is 33. The most is 32."), ({"width": 0}, "`width` is 0.")])
+def test_sizes_that_are_out_of_range(fields: dict[str, int], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        vectors(COLUMNS, "N", **fields)
 
 
 def test_no_column_to_learn_from() -> None:

@@ -61,13 +61,12 @@ def members() -> Session:
     random = np.random.default_rng(0)
     shapes = {"signs": (1, 8, 64), "w1": (64, 64), "w2": (64, 64), "w3": (64, 10)}
     weights = [numpy_helper.from_array(random.normal(size=s).astype(np.float32) / 8, n) for n, s in shapes.items()]
-    nodes = [
-        helper.make_node("Unsqueeze", ["x", "axis"], ["rows"]), helper.make_node("Mul", ["rows", "signs"], ["a"]),
-       
-        helper.make_node("MatMul", ["a", "w1"], ["b"]), helper.make_node("Elu", ["b"], ["c"]), helper.make_node("MatMul", ["c", "w2"], ["d"]),
-        helper.make_node("Tanh", ["d"], ["e"]), helper.make_node("MatMul", ["e", "w3"], ["f"]), helper.make_node("Softmax", ["f"], ["p"]),
-        helper.make_node("ReduceMean", ["p", "axis"], ["y"], keepdims=0),
+    steps = [
+        ("Unsqueeze", "x axis", "rows"), ("Mul", "rows signs", "a"), ("MatMul", "a w1", "b"), ("Elu", "b", "c"), ("MatMul", "c w2", "d"),
+        ("Tanh", "d", "e"), ("MatMul", "e w3", "f"), ("Softmax", "f", "p"),
     ]  # fmt: skip
+    nodes = [helper.make_node(kind, inputs.split(), [output]) for kind, inputs, output in steps]
+    nodes.append(helper.make_node("ReduceMean", ["p", "axis"], ["y"], keepdims=0))
     x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", size]) for n, size in (("x", 64), ("y", 10)))
     weights.append(numpy_helper.from_array(np.array([1]), "axis"))
     graph = helper.make_graph(nodes, "members", [x], [y], weights)

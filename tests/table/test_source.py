@@ -167,7 +167,7 @@ def test_all_columns_that_have_no_other_role_are_read(tmp_path: Path) -> None:
 def test_all_columns_that_are_wrong_are_listed_at_once(tmp_path: Path) -> None:
     write(tmp_path, columns(x=["ten", *range(1, 37), "?", "x1", "x2"], z=[1, *(["u", "v", "w"] * 13)]))
     found = errors(tmp_path, columns={"x": "number", "z": "number", "c": "category"})
-    assert found[0].startswith("Column 'x': 3 of 39 cells are wrong: ") and "('ten', 'x1', 'x2')" in found[0]
+    assert found[0].startswith("Column 'x': 3 of 39 cells cannot be read, in ") and "'ten', 'x1', 'x2'. Expected a number." in found[0]
     assert found[1] == "t.csv: Column 'z' holds text (4 values). Expected a number. Write `{type: category}`."
     assert len(found) == 2
 
@@ -189,15 +189,15 @@ def test_columns_that_are_missing_or_have_two_roles(tmp_path: Path) -> None:
     [
         (["one"] * ROWS, {}, "t.csv: The label 'y' has one value, 'one'. Expected two or more."),
         ([""] * ROWS, {}, "t.csv: No row has a label in 'y'."),
-        (["no", "yes"] * 20, {"classes": ["no", "yes!"]}, "Column 'y': 20 of 40 labels are wrong: "),
+        (["no", "yes"] * 20, {"classes": ["no", "yes!"]}, "Column 'y': 20 of 40 labels cannot be read, in "),
         (["no", "yes"] * 20, {"label": ["y", "x"], "classes": ["no", "yes"]}, "Classes need one label column, got 2: y, x."),
-        (["no", "yes"] * 20, {"task": pb.TableParameter.NUMBERS}, "Column 'y': 40 of 40 labels are wrong: "),
-        (["no", "maybe"] * 20, {"task": pb.TableParameter.LABELS}, "Column 'y': 20 of 40 labels are wrong: "),
-        (["1e39", "0.5"] * 20, {}, "Column 'y': 20 of 40 labels are wrong: "),
+        (["no", "yes"] * 20, {"task": pb.TableParameter.NUMBERS}, "Column 'y': 40 of 40 labels cannot be read, in "),
+        (["no", "maybe"] * 20, {"task": pb.TableParameter.LABELS}, "Column 'y': 20 of 40 labels cannot be read, in "),
+        (["1e39", "0.5"] * 20, {}, "Column 'y': 20 of 40 labels cannot be read, in "),
         (["0.25", "0.5"] * 20, {"split": {"stratify": True}}, "`stratify` needs a label of classes."),
         (["no", "yes"] * 20, {"weight": "x", "columns": {"c": "category"}, "label": []}, "`weight` needs a `label`."),
         (["no", "yes"] * 20, {"split": {"time": "c"}}, "Column 'c' holds text"),
-        (["no", "yes"] * 20, {"split": {"column": "c"}}, "Column 'c': 40 of 40 cells are wrong: "),
+        (["no", "yes"] * 20, {"split": {"column": "c"}}, "Column 'c': 40 of 40 cells cannot be read, in "),
         (["no", "yes"] * 20, {"split": {"group": "city"}}, "t.csv: There is no column 'city'."),
     ],
 )
@@ -209,7 +209,7 @@ def test_labels_and_splits_that_are_wrong(tmp_path: Path, cells: list[str], fiel
 def test_weights_are_positive(tmp_path: Path) -> None:
     write(tmp_path, columns(w=[1.0] * 37 + [0, -1, ""]))
     (found,) = errors(tmp_path, weight="w", tops=("data", "label", "weight"))
-    assert found.startswith("Column 'w': 3 of 39 cells are wrong: ") and found.endswith("Expected a positive number.")
+    assert found.startswith("Column 'w': 3 of 39 cells cannot be read, in ") and found.endswith("Expected a positive number.")
 
 
 def test_test_files_are_read_by_the_names_of_columns(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_test_files_with_other_columns_or_classes(tmp_path: Path) -> None:
         data.describe(layer(**fields), "TEST", tmp_path)
     assert [d.text for d in caught.value.diagnostics] == ["test.csv: There is no column 'x'.", "test.csv: There is no column 'c'."]
     write(tmp_path, {"x": [1, 2], "c": ["a", "b"], "y": ["yes", "ye"]}, "test.csv")
-    with pytest.raises(DataError, match="Column 'y': 1 of 2 labels is wrong: .*'ye'.*Expected 'no' or 'yes'. Did you mean 'yes'?"):
+    with pytest.raises(DataError, match="Column 'y': 1 of 2 labels cannot be read, in .*'ye'.*Expected 'no' or 'yes'. Did you mean 'yes'?"):
         data.describe(layer(**fields), "TEST", tmp_path)
 
 

@@ -96,7 +96,8 @@ def test_the_last_rows_in_time_are_for_testing() -> None:
     [
         (Rows(np.arange(100)), {"test": 0.001}, "A `test` of 0.001 of 100 rows leaves no row for testing."),
         (Rows(np.arange(3)), {"test": 0.4, "validation": 0.1}, "A `validation` of 0.1 of 3 rows leaves no row for validation."),
-        (Rows(np.arange(3)), {"folds": 5, "fold": 4}, "A `folds` of 5 of 3 rows leaves no row for testing."),
+        (Rows(np.arange(3)), {"folds": 5, "fold": 0}, "5 folds need as many rows, got 3."),
+        (Rows(np.arange(9), groups=np.arange(9) % 4), {"folds": 5, "fold": 0}, "5 folds need as many groups, got 4."),
         (Rows(np.arange(4), groups=np.zeros(4, int)), {"test": 0.5}, "A `test` of 0.5 of 4 rows in 1 groups leaves no row for testing."),
         (Rows(np.arange(2)), {"test": 0.4, "validation": 0.5}, "A `split` of 2 rows leaves no row for training."),
     ],
@@ -118,7 +119,6 @@ def test_a_part_without_rows_is_an_error(rows: Rows, fields: dict[str, Any], wan
         ({"folds": 1}, "`folds` is 1. Expected 2 or more."),
         ({"folds": 5, "fold": 5}, "`fold` is 5. Expected 0 to 4."),
         ({"fold": 0}, "`fold` is 0. It needs `folds`."),
-        ({"folds": 5, "test": 0.1}, "`folds` and `test` cannot be combined. Remove one of them."),
         ({"folds": 5, "time": "t"}, "`folds` and `time` cannot be combined. Remove one of them."),
     ],
 )

@@ -203,6 +203,28 @@ def test_pretraining_reads_rows_without_labels(tmp_path: Path) -> None:
     assert rows == [160, 160, 40] and some(program.test_net.sources[0].source).rows == 40
 
 
+def test_a_stage_that_names_a_loss_trains_the_layers_below(tmp_path: Path) -> None:
+    text = NET.split("solver:")[0].replace("SoftmaxWithLoss", "SoftmaxWithLoss: {name: other, loss_weight: 0}")
+    text += "  - EuclideanLoss: {name: error, bottom: [rbm1, dropped], loss_weight: 0.5}\n  - SoftmaxWithLoss: {bottom: [ip1, label]}\n"
+    solver = "solver: {pretrain: [{layer: other, max_iter: 5, base_lr: 0.1}], base_lr: 0.1, max_iter: 5}\n"
+    stage = api.load(write_small(tmp_path, text + solver)).stages[0]
+    names = {layer.name: layer for layer in stage.train_net.layers}
+    assert "error" not in names and "loss" not in names and names["other"].loss_weights == (1.0,)
+    assert all(layer.phase is None for layer in names.values())  # Dropout drops
+    below = {"rbm1.weight", "rbm1.bias", "rbm2.weight", "rbm2.bias", "ip1.weight", "ip1.bias"}
+    assert {p.node.name for p in stage.steps.gradients} == below
+
+
+def test_k_means_needs_no_learning_rate(tmp_path: Path) -> None:
+    text = NET.split("solver:")[0] + "  - KMeans: {bottom: rbm1, num_output: 3, top: [cluster, distance]}\n"
+    solver = "solver: {pretrain: [{layer: kmeans1, max_epoch: 30}], base_lr: 0.1, max_iter: 5}\n"
+    first, last = api.load(write_small(tmp_path, text + solver)).stages
+    assert not first.steps.gradients and {s.node.name for s in first.steps.train.updates} >= {"kmeans1.centers", "kmeans1.starts.train"}
+    assert "kmeans1.centers" not in {s.node.name for s in last.steps.train.updates}  # they stay as they are
+    with pytest.raises(SpecError, match="`base_lr` is missing"):
+        api.load(write_small(tmp_path, (text + solver).replace("base_lr: 0.1, ", "")))
+
+
 def test_fields_of_a_stage_are_the_solvers() -> None:
     from netc import netc_pb2 as pb
 

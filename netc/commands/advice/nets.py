@@ -103,7 +103,7 @@ def dead_tops(checked: Checked) -> Iterator[Diagnostic]:
     program = checked.program
     learning = {p.node.state.layer for p in program.train.parameters if p.node.state.lr_mult}
     if program.trains and program.train.loss is not None:
-        learning -= {p.node.state.layer for p in program.steps.gradients}
+        learning -= {p.node.state.layer for stage in program.stages for p in stage.steps.gradients}
         yield from (diagnostic(layer, "is not trained: no loss depends on it") for layer in checked.layers if layer.name in learning)
     tested = {x.name for x in program.test_net.layers}
     makers = {top: layer for layer in checked.layers for top in layer.tops}

@@ -15,7 +15,8 @@ def unusual_rate(checked: Checked) -> Iterator[Diagnostic]:
     """A base_lr that is far from typical values of the optimizer."""
     solver = checked.program.job.solver
     usual = registry.optimizer.records.get(solver.type, {}).get("usual")
-    if checked.program.trains and usual and not usual / 1000 <= solver.base_lr <= usual * MOST_TIMES:
+    learns = checked.program.trains and checked.program.steps.gradients  # k-means clustering needs no rate
+    if learns and usual and not usual / 1000 <= solver.base_lr <= usual * MOST_TIMES:
         text = f"Solver: base_lr {solver.base_lr:g} is unusual for {solver.type}; a typical value is {usual:g}"
         yield Diagnostic(checked.program.job.solver_place("base_lr"), text)
 

@@ -1,6 +1,7 @@
 """A starter net for a table that lists images: a column of paths and a column of labels."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from netc import netc_pb2 as pb
 from netc.commands.init import nets
 from netc.commands.init.images import BYTES, resized, small_side
 from netc.commands.init.starter import HELD_OUT, Starter, Wanted
+from netc.data.cells import whole
 from netc.data.class_folders import counted, in_words
 from netc.data.image_column import ImageColumn, find_image_column
 from netc.data.sources.image_folder import common_size_of
@@ -34,8 +36,9 @@ def starter(wanted: Wanted) -> Starter:
     param = layer.data_param
     param.source, param.batch_size, param.image_column, param.label_column = wanted.source, 1, found.name, label
     fields = [f"image_column: {nets.scalar(found.name)}", f"label_column: {nets.scalar(label)}"]
-    if found.folder != wanted.path.parent:
-        param.root_folder = wanted.from_base(found.folder)
+    folder = _folder(wanted, found)
+    if folder != wanted.path.parent:
+        param.root_folder = wanted.from_base(folder)
         fields.append(f"root_folder: {nets.scalar(param.root_folder)}")
     part = _part_column(wanted, found, label)
     if part:
@@ -44,11 +47,15 @@ def starter(wanted: Wanted) -> Starter:
     size = common_size_of(listed_images(layer, wanted.base))
     side = small_side(layer, size)
     described = data.describe(layer, "TRAIN", wanted.base)
+    if _is_measured(described):
+        param.regression = True
+        fields.append("regression: true")
+        described = data.describe(layer, "TRAIN", wanted.base)
     about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, described.rows or 0, fields=tuple(fields))
     phases = ["TEST", *(["VALIDATION"] if described.has_validation else [])] if part else []
     counts = {phase: data.describe(layer, phase, wanted.base).rows or 0 for phase in phases}
     about = about.with_parts(counts) if counts else about.held_out(HELD_OUT)
-    notes = _ignored(found, label, part)
+    notes = [*([f"The paths start from {folder}."] if param.root_folder else []), *_ignored(found, label, part)]
     if described.tops[1].dtype == "int64":
         notes += _classes(wanted, layer, described, label)
     shape, count = described.tops[0].sizes, len(described.classes)
@@ -74,6 +81,16 @@ def _label(wanted: Wanted, found: ImageColumn) -> str:
     return found.others[0] if len(found.others) == 1 else likely[0]
 
 
+def _folder(wanted: Wanted, found: ImageColumn) -> Path:
+    """The folder that the paths start from. DataError if there are several."""
+    if len(found.folders) > 1:
+        names = ", ".join(map(str, found.folders))
+        raise DataError(
+            f"{wanted.path}: The images in column {found.name!r} are in several folders: {names}. Move the table into one of them."
+        )
+    return found.folders[0]
+
+
 def _part_column(wanted: Wanted, found: ImageColumn, label: str) -> str:
     """The column that names the part of each row; empty if there is none."""
     sheet = read_listing(wanted.path)
@@ -86,6 +103,11 @@ def _ignored(found: ImageColumn, label: str, part: str) -> list[str]:
     others = [name for name in found.others if name not in (label, part)]
     some = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
     return [f"The net predicts {label!r} from the images alone. Not read: {counted(others, 'column')} ({some})."] if others else []
+
+
+def _is_measured(described: data.Description) -> bool:
+    """Whether the labels are whole numbers that differ in most rows, so that they are hardly classes."""
+    return len(described.classes) > (described.rows or 0) / 2 and all(whole(name) for name in described.classes)
 
 
 def _classes(wanted: Wanted, layer: pb.LayerParameter, described: data.Description, label: str) -> list[str]:

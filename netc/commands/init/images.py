@@ -8,11 +8,14 @@ from netc.commands.init import nets
 from netc.commands.init.starter import HELD_OUT, Starter, Wanted
 from netc.data.choice import database_kind
 from netc.data.class_folders import Folder, Parts, below_wrappers, counted, in_words, lacking, parts
+from netc.data.image_column import find_image_column
 from netc.data.plain import SIDES
+from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.sources.image_folder import common_size, read_images
 from netc.errors import DataError
 
 MOST_SIDE, LARGE = 48, 96  # pixels: the largest side of images for a small net, and of images of one size that are not resized
+MOST_TABLES = 20  # tables in which to look for images
 BYTES = 127.5, 0.0078125  # mean and scale that map bytes to -1 to 1
 
 
@@ -24,9 +27,13 @@ def recognise(wanted: Wanted) -> bool:
 def starter(wanted: Wanted) -> Starter:
     """A convolutional net for the images. DataError if they are not in class folders, or if test images have classes of their own."""
     root = below_wrappers(read_images(wanted.path))
-    split = parts(root)
-    train = split.train if split else root
-    _check(wanted.path, train, split)
+    try:
+        split = parts(root)
+        train = split.train if split else root
+        _check(wanted.path, train, split)
+    except DataError as e:
+        listing = _listing(wanted.path)
+        raise DataError(*e.diagnostics, *([f"{listing} lists images. Try: netc init {listing}"] if listing else [])) from e
     layer = pb.LayerParameter(type="Data", top=["data", "label"])
     layer.data_param.source, layer.data_param.batch_size = wanted.from_base(train.path), 1
     size = common_size(root.path)
@@ -71,6 +78,12 @@ def _check(path: Path, train: Folder, split: Parts | None) -> None:
     ]
     if beyond:
         raise DataError(*beyond)
+
+
+def _listing(path: Path) -> Path | None:
+    """A table in the folder, or beside it, that lists images."""
+    tables = [table for folder in (path, path.parent) for suffix in TABLES for table in sorted(folder.glob(f"*{suffix}"))]
+    return next((table for table in tables[:MOST_TABLES] if find_image_column(table)), None)
 
 
 def _other_parts(split: Parts | None) -> list[Folder]:

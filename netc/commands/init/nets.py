@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 
@@ -11,6 +11,7 @@ from netc.errors import DataError
 STEPS = 800  # iterations to train on a small data set, within the limits of epochs below
 LEAST_EPOCHS, MOST_EPOCHS = 10, 60
 SMALL = 4000  # below this number of images, a net has half the channels
+WIDTH = 110  # characters of a line
 LEAST_SIDE = 4  # pixels per side after the last pooling
 
 SOLVER = """\
@@ -93,7 +94,8 @@ class About:
         """The data layer. A small test set becomes one batch."""
         tested = self.tested if 0 < self.tested <= 1000 else 100
         fields = [f"source: {scalar(self.source)}", f"batch_size: {batch}", f"test_batch_size: {tested}", *self.fields]
-        return f"  - Data: {{{', '.join(fields)}" + (",\n      " + ", ".join(more) if more else "") + "}"
+        rest = f",\n{wrapped('      ', more, '      ')}" if more else ""
+        return f"{wrapped('  - Data: {', fields, '      ')}{rest}}}"
 
     def solver(self, batch: int, rate: float, decay: float) -> str:
         """The solver, with enough epochs for a few hundred iterations of a small data set, and about ten tests."""
@@ -162,6 +164,18 @@ def text(about: About, classes: int) -> str:
 def scalar(text: str) -> str:
     """A text as YAML, within a mapping in braces: with quotes unless every reader takes it for the same text without them."""
     return text if PLAIN.fullmatch(text) and text.lower() not in CONSTANTS else json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def wrapped(start: str, items: Sequence[str], indent: str) -> str:
+    """Items with commas between them, on as many lines as they need."""
+    lines = [start + items[0]]
+    for item in items[1:]:
+        if len(lines[-1]) + len(item) + 3 > WIDTH:
+            lines[-1], line = lines[-1] + ",", indent + item
+            lines.append(line)
+        else:
+            lines[-1] += f", {item}"
+    return "\n".join(lines)
 
 
 def licences(known: bool) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from netc.errors import SpecError, near
 from netc.terminal import line
 
+CLASSES = "classes"  # the task of a model of classes; others are numbers, or labels that are true or false
 POSITIVE = 1  # the class that a threshold decides on, of two: the later one, as in scikit-learn
 
 
@@ -20,12 +21,17 @@ class Decision:
     threshold: float | None = None
 
     def __call__(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the index of the class of each row (N,), and its score, from scores (N, classes)."""
+        """Return the index of the class of each row (N,), and its score, from scores (N, classes) or (N, 1)."""
+        scores = self.of_all(scores)
         if self.threshold is None:
             chosen = scores.argmax(1)
         else:
             chosen = np.where(scores[:, POSITIVE] >= np.float32(self.threshold), POSITIVE, 1 - POSITIVE)
         return chosen, np.take_along_axis(scores, chosen[:, None], 1)[:, 0]
+
+    def of_all(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores (N, classes) of all classes, also if there is only that of the class POSITIVE."""
+        return np.concatenate([1 - scores, scores], axis=1) if scores.shape[1] == 1 and len(self.labels) == 2 else scores
 
     @property
     def text(self) -> str:
@@ -46,6 +52,7 @@ class Ranking:
     def __call__(self, scores: np.ndarray) -> tuple[tuple[str, float], ...]:
         """Return names and scores, from the scores of a row (classes,)."""
         (first,), _ = self.decision(scores[None])
+        (scores,) = self.decision.of_all(scores[None])
         order = [first, *(k for k in np.argsort(-scores, kind="stable") if k != first)][: self.top]
         labels = self.decision.labels
         return tuple((line(labels[k]) if labels else str(k), float(scores[k])) for k in order)
@@ -56,6 +63,8 @@ def decision(labels: Sequence[str], given: str | float | None, metadata: Mapping
 
     SpecError if the model does not have two classes, or if there is no such threshold.
     """
+    if metadata.get("task", CLASSES) != CLASSES:
+        labels = ()
     if given is None:
         return Decision(tuple(labels))
     if len(labels) != 2:

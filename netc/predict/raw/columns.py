@@ -9,13 +9,15 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.graph.tensor_type import STRING
+from netc.table.columns.define import MISSING_INT as MISSING
 from netc.table.columns.define import Cells, ColumnType
 from netc.table.reading import RawColumn, ReadingOptions
+
+__all__ = ["MISSING", "InputColumn", "columns_of", "takes_raw_columns"]
 
 SOURCE = "Table"  # the type of the data layer
 DTYPES = {"tensor(string)": STRING, "tensor(double)": np.dtype(np.float64), "tensor(int64)": np.dtype(np.int64)}
 FLOAT32 = np.dtype(np.float32)
-MISSING = np.iinfo(np.int64).min  # of an int64 column
 TYPES = {"O": "category", "i": "date", "f": "number"}  # for models that do not state the type of a column, by the kind of their dtype
 
 

@@ -10,6 +10,7 @@ from netc.predict.raw.classes import Decision
 from netc.predict.results import column_names
 
 CLASS, SCORE = "class", "score"
+TEXT = "tensor(string)"
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,13 @@ class Results:
     def scores(self) -> str:
         """The name of the output with a score for each class; "" if there is none."""
         count = len(self.decision.labels)
-        return next((o.name for o in self.outputs if count > 1 and len(o.shape) == 2 and o.shape[1] == count), "")
+        widths = {0: (), 1: (), 2: (1, 2)}.get(count, (count,))
+        return next((o.name for o in self.outputs if o.type != TEXT and len(o.shape) == 2 and o.shape[1] in widths), "")
 
     @property
     def numbers(self) -> list[str]:
         """The names of the outputs that are numbers, that of the scores first."""
-        names = [o.name for o in self.outputs if o.type != "tensor(string)"]
+        names = [o.name for o in self.outputs if o.type != TEXT]
         return sorted(names, key=lambda name: name != self.scores)
 
     def columns(self, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

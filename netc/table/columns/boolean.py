@@ -46,7 +46,7 @@ class Boolean(Category):
     def encode(cls, columns: Sequence[Category], part: Value, weight: Weight, param: pb.EncodeParameter) -> list[Value]:
         """A value that no training row has counts as a gap."""
         never = np.array([c.counts.index(0) + 1 if 0 in c.counts else -1 for c in columns], np.float32)
-        codes = op.Where(op.Equal(part, constant(never)), 0.0, part) if (never > 0).any() else part
+        codes = op.Where(op.Equal(part, constant(never)), constant(np.float32(0)), part) if (never > 0).any() else part
         return super().encode(columns, codes, weight, param)
 
     @property

@@ -16,7 +16,7 @@ from netc.table.reading import RawColumn, ReadingOptions, number_sql, quoted
 MOST_PIECES = 32
 LARGEST = 1e6  # beyond this many spreads a number is no longer distinguished; the limit of the curve is 3
 MOST_MOVED = 1e-5  # if rounding to float32 moves a number further on the curve, the column is read as float64
-FLOAT32 = np.finfo(np.float32)
+SMALLEST, GREATEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 @column_type("number")
@@ -131,7 +131,7 @@ def _curve(x: np.ndarray, middle: float, spread: float) -> np.ndarray:
 
 def _needs_double(values: np.ndarray, middle: float, spread: float) -> bool:
     """Whether float32 would merge whole numbers, move others visibly, or lack the range."""
-    if max(abs(values[0]), abs(values[-1]), spread) > FLOAT32.max / 4 or spread < FLOAT32.tiny:
+    if max(abs(values[0]), abs(values[-1]), spread) > GREATEST / 4 or spread < SMALLEST:
         return True
     rounded = values.astype(np.float32).astype(np.float64)
     if ((rounded != values) & (values == np.rint(values))).any():

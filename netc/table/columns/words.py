@@ -19,27 +19,28 @@ from netc.graph.tensor_type import STRING
 MOST_DELIMITERS = 40
 MOST_CUTS = 8  # of a word at one delimiter: a line of dashes must not become a thousand words
 APOSTROPHES = "'\u2019\u02bc"
+SPACE, LINES = " ", ("\n", "\t", "\r")
 EMPTY = ""
 
 
 def delimiters_of(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the punctuation of texts and their spaces beyond ASCII, the most frequent ones first."""
+    """Return line ends and tabs, which any text may have, and the punctuation and other spaces of these texts."""
     letters: Counter[str] = Counter()
     for text in texts:
         letters.update(text)
     found = [(-count, letter) for letter, count in letters.items() if _delimits(letter)]
-    return tuple(letter for _, letter in sorted(found)[:MOST_DELIMITERS])
+    return (*LINES, *(letter for _, letter in sorted(found)[:MOST_DELIMITERS]))
 
 
 def _delimits(letter: str) -> bool:
-    if letter in APOSTROPHES or letter in string.whitespace:
+    if letter in APOSTROPHES or letter in LINES or letter == SPACE:
         return False
     return letter in string.punctuation or letter.isspace() or unicodedata.category(letter).startswith("P")
 
 
 def split(text: str, delimiters: Iterable[str]) -> list[str]:
     """Return the words of a text, as `words` does."""
-    return [word for word in re.split(f"[{re.escape(''.join(delimiters))}{string.whitespace}]+", text) if word]
+    return [word for word in re.split(f"[{re.escape(''.join(delimiters))}{SPACE}]+", text) if word]
 
 
 def plain(word: str) -> str:

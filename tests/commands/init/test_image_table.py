@@ -1,5 +1,6 @@
 """Starter nets for tables that list images."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +67,17 @@ def test_a_table_without_a_header_in_another_folder(here: Path) -> None:
 
 def test_paths_from_a_folder_beside_the_table(here: Path) -> None:
     listed("photos/list.csv", "kind,path", "{kind},{k}.png")
-    assert netc("init", "photos/list.csv").exit_code == 0
+    result = netc("init", "photos/list.csv")
+    assert result.exit_code == 0 and result.stderr == "netc: The paths start from photos/img.\n"
     assert "root_folder: photos/img" in Path("list.yaml").read_text()
     assert "accuracy" in trained("list.yaml", "--set", "solver.max_epoch=1")
+
+
+def test_paths_in_several_folders(here: Path) -> None:
+    listed("photos/list.csv", "kind,path", "{kind},{k}.png")
+    shutil.copytree("photos/img", "photos/more")
+    result = netc("init", "photos/list.csv")
+    assert result.exit_code == 2 and "are in several folders: photos/img, photos/more. Move the table into one of them." in result.stderr
 
 
 def test_the_name_of_a_column_may_say_that_it_is_the_label(here: Path) -> None:
@@ -86,6 +95,13 @@ def test_a_column_may_name_the_parts(here: Path) -> None:
     described = some(api.load("list.yaml").train_net.layers[0].source)
     assert described.rows == 20 and described.has_validation and described.set_apart
     assert "accuracy" in trained("list.yaml", "--set", "solver.max_epoch=2")
+
+
+def test_whole_numbers_that_differ_in_most_rows_are_predicted(here: Path) -> None:
+    listed("photos/list.csv", "path,age", "img/{k}.png,{k}", range(16))
+    result = netc("init", "photos/list.csv")
+    assert "for 16 images and the number 'age' to predict" in result.stdout and "regression: true" in Path("list.yaml").read_text()
+    assert "rmse" in trained("list.yaml", "--set", "solver.max_epoch=1")
 
 
 def test_rare_classes_are_named(here: Path) -> None:

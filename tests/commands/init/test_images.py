@@ -132,6 +132,14 @@ def test_folders_that_are_refused(here: Path, message: str) -> None:
     assert result.exit_code == 2 and message in result.stderr and not Path("p.yaml").exists(), result.output
 
 
+def test_a_table_may_list_the_images_of_a_folder(here: Path) -> None:
+    put(here / "p", "train/1.png", "train/2.png", "test/1.png")
+    Path("p/train.csv").write_text("file,kind\n1.png,a\n2.png,b\n")
+    for folder in ("p", "p/train"):
+        result = netc("init", folder)
+        assert result.exit_code == 2 and "p/train.csv lists images. Try: netc init p/train.csv" in result.stderr
+
+
 def test_test_images_of_other_sizes_and_channels(here: Path) -> None:
     """The sizes of all parts count, and grey test images get the channels of the training images."""
     classes(here / "p", 8, "train", (30, 40, 3))

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
+from netc.commands.init.nets import WIDTH, wrapped
 from netc.commands.init.write import net_name
 from tests.small_nets import netc, write_arrays
 
@@ -77,3 +79,9 @@ def test_any_name_of_a_file_can_stand_in_a_net(tmp_path: Path, monkeypatch: pyte
     assert netc("init", f"{name}.yaml", "--data", f"{name}.npz").exit_code == 0
     result = netc("check", f"{name}.yaml")
     assert result.exit_code == 0 and "32x1x12x12" in result.stdout, result.output
+
+
+def test_long_layers_have_several_lines() -> None:
+    fields = [f"field_{k}: {k}" for k in range(20)]
+    text = wrapped("  - Data: {", fields, "      ") + "}"
+    assert max(map(len, text.splitlines())) <= WIDTH and yaml.safe_load(text) == [{"Data": {f"field_{k}": k for k in range(20)}}]

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,11 @@ def test_a_row_has_the_same_scores_in_every_table(model: Path, table: Path, tmp_
     np.testing.assert_array_equal(scores(model, long), np.concatenate([expected[7:], *[expected] * 50]))
 
 
+def test_texts_of_missing_cells_are_those_of_training(model: Path, table: Path, tmp_path: Path) -> None:
+    dashes = {n: [c or "-" for c in cells] for n, cells in NEW.items()}
+    np.testing.assert_array_equal(scores(model, write_table(tmp_path / "dashes.csv", dashes)), scores(model, table))
+
+
 def test_small_pieces_give_the_same(model: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = scores(model, table)
     monkeypatch.setattr(rows, "MOST_CELLS", 64)
@@ -79,14 +85,14 @@ def test_all_that_is_wrong_is_said_at_once(model: Path, tmp_path: Path) -> None:
         assert result.exit_code == 2 and result.stdout == "" and result.stderr.startswith("netc: 3 errors\n"), result.stderr
         assert "There is no column 'age', which the model reads. Did you mean 'Age'?" in result.stderr
         assert "There is no column 'Sex', which the model reads. Did you mean 'sex'?" in result.stderr
-        assert "Column 'wage': 42 of 100 cells cannot be read" in result.stderr and "'x1'" in result.stderr
+        assert re.search(r"Column 'wage': 42 of 100 cells are wrong: (lines 2, 4, 6|rows 1, 3, 5) and 39 more \('x1'\)", result.stderr)
         assert "Expected a number" in result.stderr and result.stderr.count("wage") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["wrong.csv"]
 
 
 def test_a_table_without_a_header(model: Path, tmp_path: Path) -> None:
     (tmp_path / "bare.csv").write_text("30,2000,10\n40,3000,20\n")
-    with pytest.raises(DataError, match=r"bare\.csv: The first row is no header.*age, town, wage, Sex"):
+    with pytest.raises(DataError, match=r"bare\.csv: The first row is no header.*(age|town), .*Sex"):
         scores(model, tmp_path / "bare.csv")
 
 

@@ -1,0 +1,92 @@
+"""A linear fit on the same rows as a net: what the net must beat. Logistic regression for classes, ridge regression for numbers."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc import random
+from netc.graph.emit import emit
+from netc.graph.ir import Graph, Value, constant, leaf, op
+from netc.graph.passes import simplify
+from netc.runtime.session import Session
+from netc.table.columns.block import side_by_side
+from netc.table.columns.define import ColumnType, groups
+
+MOST_ONE_HOT = 200  # values of a category; one of more, or a text, is projected on random vectors
+PROJECTED = 64
+STEPS, TOLERANCE = 400, 1e-6
+PENALTY = 1.0  # times the sum of the squared weights, beside the sum of the losses, as in scikit-learn
+BLOCK = 4096
+
+
+def design(columns: Sequence[ColumnType], rows: np.ndarray) -> np.ndarray:
+    """Return float32 (N, width) from encoded rows of a table: numbers as they are, categories as one-hot vectors."""
+    param = pb.EncodeParameter(pieces=0, one_hot=MOST_ONE_HOT, width=PROJECTED, word_width=PROJECTED)
+    x, parts, place = leaf("Input", np.float32, ("N", rows.shape[1]), name="rows"), list[Value](), 0
+    for numbers in groups(columns):
+        group = [columns[k] for k in numbers]
+        end = place + sum(column.slots for column in group)
+        parts += type(group[0]).encode(group, op.Slice(x, [place], [end], [1]), _projection, param)
+        place = end
+    session = Session(emit(simplify(Graph("design", {"y": side_by_side(parts)}))))
+    made = [session.run({"rows": np.ascontiguousarray(rows[k : k + BLOCK])})["y"] for k in range(0, len(rows), BLOCK)]
+    return np.concatenate(made)
+
+
+def _projection(shape: tuple[int, ...]) -> Value:
+    return constant(random.normal(0, "projection", shape) / np.float32(sqrt(shape[-1])))
+
+
+def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both with the columns standardized by the mean and the deviation of `train`, and a column of ones."""
+    mean, std = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
+    std[std < 1e-9] = 1
+    one = np.float32(1)
+    standard = [np.c_[((x - mean) / std).astype(np.float32), np.full(len(x), one)] for x in (train, test)]
+    return standard[0], standard[1]
+
+
+def logistic(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int) -> np.ndarray:
+    """Return probabilities (N, classes) for `test`, by multinomial logistic regression on standardized columns.
+
+    The method is accelerated gradient descent (Nesterov 1983) with the step of the Lipschitz constant.
+    """
+    x, other = scaled(train, test)
+    hot = np.eye(classes, dtype=np.float32)[labels]
+    rows, width = x.shape
+    step = 1 / (0.5 * _largest_eigenvalue(x) + PENALTY)
+    kept = np.r_[np.full(width - 1, PENALTY), 0].astype(np.float32)[:, None]  # the constant has no penalty
+    weights = previous = np.zeros((width, classes), np.float32)
+    for k in range(STEPS):
+        at = weights + (k / (k + 3)) * (weights - previous)
+        gradient = x.T @ (_softmax(x @ at) - hot) + kept * at
+        previous, weights = weights, at - step * gradient
+        if np.abs(gradient).max() < TOLERANCE * rows:
+            break
+    return _softmax(other @ weights)
+
+
+def ridge(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Return predictions (N, targets) for `test`, by ridge regression on standardized columns. `labels` are (N, targets)."""
+    x, other = scaled(train, test)
+    x, other = x.astype(np.float64), other.astype(np.float64)
+    penalty = np.diag(np.r_[np.full(x.shape[1] - 1, PENALTY), 1e-9])
+    return np.asarray(other @ np.linalg.solve(x.T @ x + penalty, x.T @ labels.astype(np.float64)))
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    raised = np.exp(scores - scores.max(1, keepdims=True))
+    return np.asarray(raised / raised.sum(1, keepdims=True))
+
+
+def _largest_eigenvalue(x: np.ndarray) -> float:
+    """The largest eigenvalue of x^T x, by power iterations; a little more, so that it is an upper bound."""
+    vector = np.ones(x.shape[1], np.float32)
+    size = 1.0
+    for _ in range(30):
+        vector = x.T @ (x @ vector)
+        size = float(np.linalg.norm(vector)) or 1.0
+        vector /= size
+    return 1.02 * size
