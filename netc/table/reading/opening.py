@@ -2,13 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from netc.errors import DataError, Place
 from netc.table.reading.addresses import Address, address_of, scheme_of, without_secrets
+from netc.table.reading.asked import query_part
 from netc.table.reading.cells import cleaned
 from netc.table.reading.fetched import fetched
 from netc.table.reading.formats import read_part
@@ -78,7 +79,17 @@ def _opened(source: str, parts: Sequence[Part], options: ReadingOptions, store: 
     digest = parts[0].sha256 if len(parts) == 1 else sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
     table = RawTable(source, columns, ends[-1], digest, parts[0].dialect, store, _Places(parts, columns, ends).find)
     _check_repeated_header(table)
-    return table
+    return table if parts[0].queried or not options.query else _asked(table, options)
+
+
+def _asked(table: RawTable, options: ReadingOptions) -> RawTable:
+    """The result of a query over the files."""
+    part = query_part(table, options)
+    table.store.create(part.columns, lambda cell: cell)
+    rows = _load(part, part.columns, table.store)
+    if not rows:
+        raise DataError(f"{table.name}: The query returns no rows.")
+    return replace(table, columns=part.columns, rows=rows, sha256=part.sha256, find=_Places([part], part.columns, [rows]).find)
 
 
 def _load(part: Part, columns: Sequence[RawColumn], store: Store) -> int:

@@ -74,6 +74,7 @@ class Store:
     def create(self, columns: Sequence[RawColumn], clean: Callable[[str], str]) -> None:
         """Create the relation `cells`, which has the cells as they are stored and as they are shown: texts are clean."""
         self.sql(f"set memory_limit = '{MEMORY + WIDTH * len(columns)}MB'")
+        self._columns = {}
         for k, column in enumerate(columns):
             shown = clean(f"c{k}") if column.kind == "text" else SHOWN[column.kind].format(f"c{k}")
             self._columns |= {quoted(column.name): shown, stored(column.name): f"c{k}"}

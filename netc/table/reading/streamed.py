@@ -49,7 +49,7 @@ def from_csv(name: str, columns: Sequence[RawColumn], path: Path, options: Readi
         except duckdb.Error as error:
             raise DataError(f"{name}: A cell cannot be read: {reason(error)}") from error
 
-    return Part(name, tuple(columns), digest, options, load, lambda row, column: Place(f"{name}, row {row + 1}"))
+    return Part(name, tuple(columns), digest, options, load, lambda row, column: Place(f"{name}, row {row + 1}"), queried=True)
 
 
 def written(value: object) -> str:
