@@ -1,10 +1,8 @@
 """A table of raw cells."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -16,14 +14,7 @@ from netc.table.reading.store import CELLS, ROW, Store, identifier
 
 CHUNK = 65536
 FROM_CELLS = re.compile(rf"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?P<from>\bfrom {CELLS}\b)")  # not in quotes
-AT_ONCE = 100  # columns of a query: DuckDB's time to plan it grows with the square
-
-
-def batched(values: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
-    """Yield tuples of at most `size` values."""
-    remaining = iter(values)
-    while some := tuple(islice(remaining, size)):
-        yield some
+AT_ONCE = 100  # columns of a query: DuckDB's time to plan it grows with the square, and each takes half a megabyte
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +52,29 @@ class RawTable:
         NULL, BOOLEAN bool, TIMESTAMP datetime64[us], VARCHAR an array of str with "" for NULL. An ENUM becomes its codes, -1 for NULL.
         """
         rest = (f" where {where}" if where else "") + (f" order by {order}, {ROW}" if order else "")
-        names, parts = list(select), list(batched(select.values(), AT_ONCE)) or [()]
-        with ExitStack() as stack:
-            cursors = [stack.enter_context(self.store.connection.cursor()) for _ in parts]
-            wanted = [", ".join(f"{sql} as {identifier(f'{k}')}" for k, sql in enumerate(part)) for part in parts]
-            streams = [
-                arrays(cursor.sql(f"select {some} from {self._cells(some, rest)}{rest}"), rows)
-                for cursor, some in zip(cursors, wanted, strict=True)
-            ]
-            for found in zip(*streams, strict=True):
-                yield dict(zip(names, chain.from_iterable(found), strict=True))
+        streamed = self._streamed if len(select) <= AT_ONCE else self._in_groups
+        for chunk in streamed(list(select.values()), rows, rest):
+            yield dict(zip(select, chunk, strict=True))
+
+    def _streamed(self, select: Sequence[str], rows: int, rest: str) -> Iterator[list[np.ndarray]]:
+        """The chunks of one query."""
+        with self.store.connection.cursor() as cursor:
+            yield from arrays(cursor.sql(f"select {_listed(select)} from {self._cells(*select, rest)}{rest}"), rows)
+
+    def _in_groups(self, select: Sequence[str], rows: int, rest: str) -> Iterator[list[np.ndarray]]:
+        """The chunks of many columns: of the numbers of the rows, and then of some columns at a time."""
+        groups = [select[start : start + AT_ONCE] for start in range(0, len(select), AT_ONCE)]
+        with self.store.connection.cursor() as cursor:
+            cursor.execute(f"create temp table chosen as select {ROW} as row from {self._cells(rest)}{rest}")
+            ((count,),) = cursor.execute("select count(*) from chosen").fetchall()
+            for start in range(0, count, rows):
+                some = f'(select row as "#row", rowid as "#at" from chosen where rowid >= {start} and rowid < {start + rows}) as picked'
+                chunk: list[np.ndarray] = []
+                for group in groups:
+                    joined = f'{self._cells(*group)} join {some} on {CELLS}.{ROW} = picked."#row" order by picked."#at"'
+                    pieces = list(arrays(cursor.sql(f"select {_listed(group)} from {joined}"), rows))
+                    chunk += [np.concatenate(column) for column in zip(*pieces, strict=True)]
+                yield chunk
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query over the relation `cells`, see `quoted`."""
@@ -83,3 +87,7 @@ class RawTable:
     def place(self, row: int, column: str) -> Place:
         """The place of a cell, as file:line:column. This may read the file again up to the row."""
         return self.find(row, column)
+
+
+def _listed(select: Sequence[str]) -> str:
+    return ", ".join(f"{sql} as {identifier(f'{k}')}" for k, sql in enumerate(select))

@@ -180,3 +180,13 @@ def test_places(tmp_path: Path) -> None:
         (-1, "a"): "t.csv:2:1", (-1, "b"): "t.csv:2:3", (0, "a"): "t.csv:3:1", (0, "b"): "t.csv:4:5",
         (1, "a"): "t.csv:7:1", (1, "b"): "t.csv:7:3",
     }  # fmt: skip
+
+
+def test_rows_that_are_chosen_of_many_columns(tmp_path: Path) -> None:
+    names = [f"c{k}" for k in range(250)]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), *(",".join(str(r + k) for k in range(250)) for r in range(500))]))
+    with open_table("t.csv", tmp_path) as table:
+        number = number_sql(table.columns[0])
+        chunks = list(table.chunks({name: quoted(name) for name in names}, 64, where=f"{number} % 2 = 0", order=f"-{number}"))
+        assert [len(chunk["c0"]) for chunk in chunks] == [64, 64, 64, 58]
+        assert [int(cell) for chunk in chunks for cell in chunk["c249"]] == [r + 249 for r in range(498, -1, -2)]
