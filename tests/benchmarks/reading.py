@@ -19,9 +19,9 @@ from netc.table.reading import number_sql, open_table, quoted
 
 ROWS, COPIES = 336_776, 22
 NAMES = (
-    "year month day dep_time sched_dep_time dep_delay arr_time sched_arr_time arr_delay carrier flight tailnum origin dest air_time distance"
-    " hour minute time_hour"
-).split()
+    "year", "month", "day", "dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time", "arr_delay", "carrier", "flight",
+    "tailnum", "origin", "dest", "air_time", "distance", "hour", "minute", "time_hour",
+)  # fmt: skip
 TEXTS = ("carrier", "tailnum", "origin", "dest", "time_hour")
 
 

@@ -190,3 +190,10 @@ def test_rows_that_are_chosen_of_many_columns(tmp_path: Path) -> None:
         chunks = list(table.chunks({name: quoted(name) for name in names}, 64, where=f"{number} % 2 = 0", order=f"-{number}"))
         assert [len(chunk["c0"]) for chunk in chunks] == [64, 64, 64, 58]
         assert [int(cell) for chunk in chunks for cell in chunk["c249"]] == [r + 249 for r in range(498, -1, -2)]
+
+
+def test_numbers_that_mean_a_missing_cell(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("n,k\n-999,1\n5,2\n")
+    with open_table("t.csv", tmp_path, ReadingOptions(missing=("-999",))) as table:
+        found = table.query(f"select {number_sql(table.columns[0], table.dialect)}, {quoted('n')} from cells order by rowid")
+        assert found == [(None, None), (5.0, "5")]
