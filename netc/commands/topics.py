@@ -17,7 +17,7 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "losses", "training", "data", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe",
+    "nets", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe",
     "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
