@@ -72,7 +72,7 @@ def test_a_threshold_of_the_model_by_name(model: Path, table: Path) -> None:
 
 @pytest.mark.parametrize(
     "given, said",
-    [("1.5", "Expected a number from 0 to 1"), ("f3", "'f3' is neither a number nor known. Did you mean 'f1'?"), ("nan", "Expected")],
+    [("1.5", "Expected a number from 0 to 1"), ("f3", "'f3' is neither a number nor known. Known names: balanced, f1."), ("nan", "Expected")],
 )
 def test_other_thresholds_are_refused(model: Path, table: Path, given: str, said: str) -> None:
     result = netc("predict", model, table, "--threshold", given)
