@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     "[default: mnist].",
 )
 @click.option("--label", "labels", multiple=True, metavar="NAME", help="Predict this column or array. Can be repeated for tables.")
+@click.option("--query", default="", metavar="SQL", help="Read the rows of this query, for example from a database.")
 @click.option("-o", "--output", default="", metavar="FILE", help="Write the net to this file [default: the name of the data with .yaml].")
-def init(file: str, source: str, labels: tuple[str, ...], output: str) -> None:
+def init(file: str, source: str, labels: tuple[str, ...], query: str, output: str) -> None:
     """Write a starter net file for your data.
 
     FILE is the data, or the net file if it ends in .yaml or if you name the data with --data. netc reads the data to choose the size of
@@ -35,12 +36,14 @@ def init(file: str, source: str, labels: tuple[str, ...], output: str) -> None:
     netc init photos.csv --label species
 
     netc init flowers.yaml --data photos/flowers
+
+    netc init customers.csv --label left
     """
     from shlex import quote
 
     from netc.commands.init import write_starter
 
-    written = write_starter(file, source, output, labels)
+    written = write_starter(file, source, output, labels, query)
     for text in written.notes:
         note(text)
     path = quote(written.path)

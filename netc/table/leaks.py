@@ -38,11 +38,11 @@ def scores(raw: RawTable, label: ColumnProfile, classes: bool, columns: Sequence
     def read(sql: str) -> np.ndarray:
         return np.concatenate([chunk["x"] for chunk in raw.chunks({"x": sql}, where=where)])
 
-    wanted = _one_hot(read(f"hash({answer})")) if classes else read(answer)[:, None]
+    wanted = _one_hot(read(_key(answer))) if classes else read(answer)[:, None]
     found = []
     for column in columns:
         place = stored[column.name]
-        groups = _intervals(read(number_sql(place, raw.dialect))) if column.is_numeric else read(f"hash({text_sql(place)})")
+        groups = _intervals(read(number_sql(place, raw.dialect))) if column.is_numeric else read(_key(text_sql(place)))
         found.append(Score(column.name, _measured(groups, wanted, classes), "AUC" if classes else "R2"))
     return sorted(found, key=lambda score: -score.value)
 
@@ -67,6 +67,11 @@ def leaks(found: Sequence[Score], copies: Collection[str] = ()) -> list[Score]:
 def strong(found: Sequence[Score]) -> list[Score]:
     """Return the columns that nearly tell the label."""
     return [score for score in found if score.value >= PERFECT]
+
+
+def _key(text: str) -> str:
+    """SQL of a BIGINT that is the same for equal texts only."""
+    return f"(hash({text}) >> 1)::BIGINT"
 
 
 def _one_hot(keys: np.ndarray) -> np.ndarray:

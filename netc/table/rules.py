@@ -4,14 +4,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from netc.table.profile import DAY_FIRST, ISO, MONTH_FIRST, REPEATED, ColumnProfile
+from netc.table.profile import DAY_FIRST, ISO, MONTH_FIRST, REPEATED, ColumnProfile, sampled
 from netc.table.reading import RawColumn, RawTable, number_sql, quoted, text_sql
 from netc.table.reading.store import CELLS, ROW, literal
 
 MOST_GAPS = 0.9  # fraction of the rows
 LEAST_FILLED = 10  # rows
 MOST_ODD, MOST_ODD_TEXTS = 0.1, 10  # fraction of the cells that may not be of the type of the others, and how many different ones
-TEXT_WORDS = 5  # a text has at least so many words in the mean
+TEXT_WORDS, SHORT_TEXT_WORDS = 5, 3  # a text has at least so many words in the mean
+COMMON_WORDS = 0.9  # share of the words of a short text that are common
 PAIRS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"))
 CODES = {"zip", "zipcode", "postcode", "postal", "plz", "code", "id", "sku", "fips", "type", "cluster", "category"}
 CALENDAR = {"month": 12, "weekday": 7, "dow": 7}  # names of whole numbers that turn over, and how many they are
@@ -163,10 +164,26 @@ def _where(seen: Seen, sql: str) -> str:
 
 
 def _text(seen: Seen) -> Choice | None:
+    """Texts of several words. Short ones are texts if nearly all of their words are common; names of people and places are not."""
     column = seen.column
-    if column.words < (TEXT_WORDS if seen.strict else 1) or 2 * column.distinct <= column.filled:
+    least = (TEXT_WORDS if not _has_common_words(seen) else SHORT_TEXT_WORDS) if seen.strict else 1
+    if column.words < least or 2 * column.distinct <= column.filled:
         return None
     return _gaps(seen) or Choice(column.name, "text", _of(column, f"texts of {column.words:.0f} words"))
+
+
+def _has_common_words(seen: Seen) -> bool:
+    """Whether nearly all words of a short text are in three rows or more."""
+    column, text = seen.column, text_sql(seen.stored)
+    if not SHORT_TEXT_WORDS <= column.words < TEXT_WORDS or 2 * column.distinct <= column.filled:
+        return False
+    where = " and ".join(filter(None, (f"{text} is not null", sampled(column.rows))))
+    ((share,),) = seen.raw.query(
+        f"with words as (select {ROW} as r, unnest(regexp_extract_all(lower({text}), '[\\pL\\pN]+')) as w from {CELLS} where {where}),"
+        " counted as (select count(distinct r) as rows, count(*) as n from words group by w)"
+        f" select coalesce(sum(n) filter (rows >= {REPEATED}) / sum(n), 0) from counted"
+    )
+    return float(share) >= COMMON_WORDS
 
 
 def _category(seen: Seen) -> Choice:

@@ -47,11 +47,15 @@ ROWS: dict[str, list[tuple[str, Cells, str, str]]] = {
         ("weight", (R.permutation(N) * 977).tolist(), "number", "whole numbers"),
         ("x", ["unknown" if k % 30 == 0 else k * 1.5 for k in range(N)], "number", "numbers from"),
     ],
-    "_text": [("x", [" ".join(R.choice(WORDS, 9)) for _ in range(N)], "text", "texts of 9 words")],
+    "_text": [
+        ("x", [" ".join(R.choice(WORDS, 9)) for _ in range(N)], "text", "texts of 9 words"),
+        ("title", [" ".join(R.choice(WORDS, 3)) for _ in range(N)], "text", "texts of 3 words"),
+    ],
     "_category": [
         ("x", R.choice(["a", "b", "c"], N).tolist(), "category", "3 values"),
         ("x", R.choice(["no room at all", "two large rooms and a bath"], N).tolist(), "category", "2 values"),
         ("x", [f"ticket {k}" for k in range(N)], "", "nearly unique: 240 values in 240 rows"),
+        ("person", [f"Mr. Ada{k * 7 % 113} of Bar{k}" for k in range(N)], "", "nearly unique"),
         ("x", ["12a" if k % 3 else k for k in range(N)], "category", "81 values"),
     ],
 }  # fmt: skip

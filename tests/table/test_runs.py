@@ -112,6 +112,22 @@ def test_the_same_table_gives_the_same_run(tmp_path: Path, name: str) -> None:
     assert states(one) == states(other) and (one / "log.jsonl").read_text() == (other / "log.jsonl").read_text()
 
 
+def test_the_address_of_a_database_gives_the_same_run(tmp_path: Path) -> None:
+    net = NET.replace("label:", "columns: {x: number, kind: category, day: date}, label:")
+    write_csv(tmp_path / "small.csv", rows())
+    write_sqlite(tmp_path / "small.db", rows()[::-1])
+    stored = net.replace("small.csv", "'sqlite:///small.db', query: 'select * from t order by rowid desc'")
+    one, other = train(tmp_path, net=net), train(tmp_path, net=stored, runs="other")
+    assert states(one) == states(other)
+    assert load(other / "net.yaml").message.layer[0].table_param.source == "sqlite:///../../../small.db"
+    assert "sqlite:///small.db" in (other / "inputs.json").read_text()
+    (tmp_path / "small.db").unlink()
+    write_sqlite(tmp_path / "small.db", [*rows()[:0:-1], (7.0, "a", "2024-01-01", "no")])
+    more = ("--no-publish", "--runs", tmp_path / "other", "--resume", "--set", "solver.max_iter=60")
+    result = netc("train", tmp_path / "small.yaml", *more)
+    assert result.exit_code == 2 and "sqlite:///small.db has changed" in result.output, result.output
+
+
 def test_a_run_states_the_columns_that_it_reads(tmp_path: Path) -> None:
     write_csv(tmp_path / "small.csv", rows())
     run = train(tmp_path)

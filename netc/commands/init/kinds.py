@@ -10,9 +10,9 @@ KINDS = (
     Kind("images in a table", image_table.recognise, image_table.starter, takes_labels=True),
     Kind("texts", texts.recognise, texts.starter, takes_labels=True),
     Kind("images", images.recognise, images.starter),
-    Kind("series", series.recognise, series.starter, takes_labels=True),
-    Kind("table", table.recognise, table.starter, takes_labels=True),
     Kind("arrays", arrays.recognise, arrays.starter, takes_labels=True),
+    Kind("series", series.recognise, series.starter, takes_labels=True, takes_query=True),
+    Kind("table", table.recognise, table.starter, takes_labels=True, takes_query=True),
     Kind("described", lambda wanted: True, described.starter),  # named data sets, and all else that a Data layer reads
 )
 
@@ -22,4 +22,6 @@ def starter(wanted: Wanted) -> Starter:
     kind = next(kind for kind in KINDS if kind.recognise(wanted))
     if wanted.labels and not kind.takes_labels:
         raise SpecError(f"{wanted.data}: its labels are fixed, so `--label {wanted.labels[0]}` has no meaning. Remove the option.")
+    if wanted.query and not kind.takes_query:
+        raise SpecError(f"{wanted.data}: It is no table, so --query has no meaning. Remove the option.")
     return kind.starter(wanted)

@@ -16,6 +16,7 @@ class Wanted:
 
     `data` is the data as the user names it: a path, an address or the name of a data set. `target` is the net file to write. `labels`
     are the columns or arrays to predict; netc chooses if there are none. `test` and `validation` are paths with rows for these purposes.
+    `query` is SQL for the rows of a table.
     """
 
     data: str
@@ -23,6 +24,7 @@ class Wanted:
     labels: tuple[str, ...] = ()
     test: Path | None = None
     validation: Path | None = None
+    query: str = ""
 
     @property
     def parts(self) -> dict[str, str]:
@@ -41,6 +43,11 @@ class Wanted:
         return self.data in registry.dataset
 
     @property
+    def is_address(self) -> bool:
+        """Whether the data is an address, such as postgresql://host/name."""
+        return "://" in self.data
+
+    @property
     def base(self) -> str:
         """The folder of the net file, which its paths start from."""
         return str(self.target.parent)
@@ -48,7 +55,7 @@ class Wanted:
     @property
     def source(self) -> str:
         """The data as the net file names it."""
-        return self.data if self.is_named else self.from_base(self.path)
+        return self.data if self.is_named or self.is_address else self.from_base(self.path)
 
     def from_base(self, path: Path) -> str:
         """A path as the net file names it: relative to its folder, or absolute if the user gave an absolute path on another drive."""
@@ -76,10 +83,11 @@ class Kind:
     """A kind of data that `netc init` can write a net for.
 
     `recognise` looks at the content. It returns False for data that is missing or damaged; the last kind reports that. `takes_labels`:
-    --label names what to predict.
+    --label names what to predict. `takes_query`: --query names the rows.
     """
 
     name: str
     recognise: Callable[[Wanted], bool]
     starter: Callable[[Wanted], Starter]
     takes_labels: bool = False
+    takes_query: bool = False

@@ -25,7 +25,7 @@ def recognise(wanted: Wanted) -> bool:
     """Whether the data is a table: by the suffix of a file, by an address, or as the user names a label."""
     if wanted.is_named or wanted.path.is_dir() or not _is_utf8(wanted.data):
         return False
-    if "://" in wanted.data:
+    if wanted.is_address or wanted.query:
         return True
     suffixes = [suffix.lower() for suffix in Path(wanted.data).suffixes if suffix.lower() not in PACKED]
     known = bool(suffixes) and suffixes[-1] in SUFFIXES
@@ -41,14 +41,15 @@ def _is_utf8(name: str) -> bool:
 
 def starter(wanted: Wanted) -> Starter:
     """A net that predicts the labels from the other columns. SpecError offers the columns if no label is named."""
-    here = "" if "://" in wanted.data else str(Path())
-    with open_table(wanted.data, Path(here), ReadingOptions()) as raw:
+    with open_table(wanted.data if wanted.is_address else str(wanted.path), options=ReadingOptions(query=wanted.query)) as raw:
         _check_labels(raw, wanted)
         columns = profile(raw)
         labels = [columns.pop(name) for name in wanted.labels]
         goal = target(raw.name, labels)
         found = _plan(raw, goal, labels, list(columns.values()))
-    written = table_net.Table(wanted.source, raw.rows - max(label.missing for label in labels), goal, found.choices, wanted.parts)
+    written = table_net.Table(
+        wanted.source, raw.rows - max(label.missing for label in labels), goal, found.choices, wanted.parts, wanted.query
+    )
     about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, raw.rows)
     return Starter(table_net.text(about, written), _summary(raw, goal, found.choices), found.notes)
 
@@ -142,4 +143,4 @@ def _summary(raw: RawTable, goal: Target, choices: Sequence[Choice]) -> str:
     """The data in a few words."""
     types = [choice.type for choice in choices if choice.type]
     counted = ", ".join(f"{types.count(kind)} {kind}" for kind in dict.fromkeys(types))
-    return f"{raw.rows:,} rows of {len(types)} columns ({counted}), and {goal.what} to predict"
+    return f"{raw.rows:,} rows of {table_net.columns_of(len(types))} ({counted}), and {goal.what} to predict"

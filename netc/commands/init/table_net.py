@@ -11,6 +11,8 @@ TESTED, VALIDATED = 0.2, 0.15  # fractions of the rows
 LARGE = 20_000  # training rows: larger tables need fewer epochs and no dropout of the input
 BATCHES = ((1024, 32), (4096, 64))  # batch size for at most so many training rows
 LARGEST_BATCH, TEST_BATCH = 256, 2048
+EPOCHS, EPOCHS_OF_LARGE, LEAST_INTERVAL = 40, 15, 15  # the interval between validations is an epoch, and at least so many iterations
+TEXT_BATCH, TEXT_EPOCHS, TEXT_DROPOUT, TEXT_WIDTH = 64, 8, 0.3, 32  # a net learns the words of many texts by heart after a few epochs
 WIDE = 300  # columns: in wider tables, a number has no pieces
 A_LINE_EACH = 100  # columns: more are written several to a line
 WARM_UP = 100  # iterations
@@ -36,7 +38,7 @@ solver:
 class Table:
     """A table as a net reads it: its source, its rows with a label, what to predict, and how each column is read.
 
-    `parts` has the fields `validation_source` and `test_source`, if there are rows for them.
+    `parts` has the fields `validation_source` and `test_source`, if there are rows for them. `query` is SQL for the rows.
     """
 
     source: str
@@ -44,6 +46,7 @@ class Table:
     goal: Target
     choices: tuple[Choice, ...]
     parts: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
 
     @property
     def fractions(self) -> dict[str, float]:
@@ -58,12 +61,30 @@ class Table:
     @property
     def batch(self) -> int:
         """Number of rows in a batch."""
-        return next((batch for rows, batch in BATCHES if self.trained <= rows), LARGEST_BATCH)
+        chosen = next((batch for rows, batch in BATCHES if self.trained <= rows), LARGEST_BATCH)
+        return min(chosen, TEXT_BATCH) if self.has_text else chosen
 
     @property
     def is_large(self) -> bool:
         """Whether the table is large."""
         return self.trained > LARGE
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the net reads texts."""
+        return any(choice.type == "text" for choice in self.choices)
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs, unless they have too few iterations."""
+        if self.has_text and self.trained > BATCHES[-1][0]:
+            return TEXT_EPOCHS
+        return EPOCHS_OF_LARGE if self.is_large else EPOCHS
+
+    @property
+    def dropout(self) -> float:
+        """The share of the encoded values that dropout removes."""
+        return TEXT_DROPOUT if self.has_text else 0 if self.is_large else DROPOUT
 
     @property
     def read(self) -> list[Choice]:
@@ -74,8 +95,13 @@ class Table:
 def text(about: About, table: Table) -> str:
     """The text of the net."""
     names = " and ".join(table.goal.names) if len(table.goal.names) < 4 else f"{len(table.goal.names)} columns"
-    lines = about.head(f"predicts {' '.join(names.split())} from {len(table.read)} columns of a table")
+    lines = about.head(f"predicts {' '.join(names.split())} from {columns_of(len(table.read))} of a table")
     return "\n".join([*lines, *_source(table), *_layers(table), _solver(table)])
+
+
+def columns_of(count: int) -> str:
+    """A number of columns in words."""
+    return f"{count:,} column{'s' * (count != 1)}"
 
 
 def _source(table: Table) -> Iterator[str]:
@@ -83,6 +109,7 @@ def _source(table: Table) -> Iterator[str]:
     goal = table.goal
     yield "  - Table:"
     yield f"      source: {scalar(table.source)}"
+    yield from [f"      query: {scalar(table.query)}"] * bool(table.query)
     yield from (f"      {name}: {scalar(path)}" for name, path in table.parts.items())
     label = scalar(goal.names[0]) if len(goal.names) == 1 else f"[{', '.join(map(scalar, goal.names))}]"
     yield f"      label: {label}  # {goal.what}"
@@ -130,21 +157,25 @@ def _type(choice: Choice) -> str:
 def _layers(table: Table) -> Iterator[str]:
     """The layers from the encoded rows to the loss and the metrics."""
     yield _encode(table)
-    if not table.is_large:
-        yield f"  - Dropout: {{dropout_ratio: {DROPOUT}}}"
+    if table.dropout:
+        yield f"  - Dropout: {{dropout_ratio: {table.dropout}}}"
     yield f"  - Members: {{k: {MEMBERS}}}"
     for _ in range(2):
         yield f"  - InnerProduct: {{num_output: {WIDTH}, axis: 2, weight_filler: xavier}}"
         yield "  - ReLU"
-        yield f"  - Dropout: {{dropout_ratio: {DROPOUT}}}"
+        yield f"  - Dropout: {{dropout_ratio: {max(table.dropout, DROPOUT)}}}"
     yield "  - MemberHead"
     yield from (f"  - {layer}" for layer in _ends(table.goal))
 
 
 def _encode(table: Table) -> str:
-    numbers = sum(choice.type == "number" for choice in table.read)
-    pieces = 0 if numbers > WIDE else 32 if table.is_large else 0
-    return f"  - Encode: {{pieces: {pieces}}}" if pieces or numbers > WIDE else "  - Encode"
+    """Encode, with the fields that differ from their defaults."""
+    fields = [f"word_width: {TEXT_WIDTH}"] if table.has_text else []
+    if sum(choice.type == "number" for choice in table.read) > WIDE:
+        fields.append("pieces: 0")
+    elif table.is_large:
+        fields.append("pieces: 32")
+    return f"  - Encode: {{{', '.join(fields)}}}" if fields else "  - Encode"
 
 
 def _ends(goal: Target) -> tuple[str, ...]:
@@ -166,4 +197,6 @@ def _ends(goal: Target) -> tuple[str, ...]:
 
 def _solver(table: Table) -> str:
     an_epoch = max(1, table.trained // table.batch)
-    return SOLVER.format(warm_up=min(an_epoch, WARM_UP), epochs=15 if table.is_large else 40, interval=an_epoch)
+    interval = max(an_epoch, LEAST_INTERVAL)
+    epochs = -(-table.epochs * interval // an_epoch)
+    return SOLVER.format(warm_up=min(interval, WARM_UP), epochs=epochs, interval=interval)

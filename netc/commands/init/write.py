@@ -24,7 +24,7 @@ class Written:
     notes: tuple[str, ...]
 
 
-def write_starter(first: str = "", data: str = "", output: str = "", labels: tuple[str, ...] = ()) -> Written:
+def write_starter(first: str = "", data: str = "", output: str = "", labels: tuple[str, ...] = (), query: str = "") -> Written:
     """Write a starter net for a named data set, a file, a folder or an address.
 
     `first` is the net file, or the data if `data` is empty and `first` is not the name of a YAML file. `output` is the net file. Without
@@ -32,7 +32,7 @@ def write_starter(first: str = "", data: str = "", output: str = "", labels: tup
     """
     registry.load()
     path, source = _named(first, data, output)
-    wanted = Wanted(source, Path(path), labels)
+    wanted = Wanted(source, Path(path), labels, query=query)
     if wanted.target.exists():
         raise SpecError(f"{path}: exists already; netc does not overwrite it. To choose another name, use -o FILE.")
     made = starter(wanted)
