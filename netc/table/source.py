@@ -22,6 +22,7 @@ from netc.table.inference import infer_rules
 from netc.table.labels import CLASSES, LABELS, NUMBERS
 from netc.table.making import Known, Making
 from netc.table.mapped import Mapped
+from netc.table.raw_values import kept, words_of
 from netc.table.reading import ROW, RawTable, ReadingOptions, open_table
 from netc.table.roles import Roles, roles_of
 from netc.table.series_source import Series
@@ -185,8 +186,14 @@ class _Asked:
         sql = class_of(rule).cells(rule, column, self.raw.dialect).value
         return np.concatenate([chunk["x"] for chunk in self.raw.chunks({"x": sql})])
 
+    @cached_property
+    def words(self) -> dict[str, np.ndarray] | None:
+        return words_of(self.entry)
+
     def raw_values(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """The raw values of rows, by column."""
+        """The raw values of rows, by column: those of the cache, or those of the table, which is read again."""
+        if self.words is not None:
+            return kept(self.entry, self.columns, self.words, rows)
         asked, where = np.unique(rows, return_inverse=True)
         select = {rule.name: class_of(rule).cells(rule, stored, self.raw.dialect).value for rule, stored in self.roles.rules}
         by_number = len(asked) <= MOST_ASKED
