@@ -12,7 +12,8 @@ layers:
   - Table:
       source: people.csv
       label: kind
-      split: {test: 0.2}
+      split: {test: 0.2, validation: 0.15}
+      format: {missing: ["-"]}
       batch_size: 32
       test_batch_size: 64
       columns: {age: number, town: category, wage: number, Sex: category}

@@ -27,6 +27,7 @@ from netc.cli.options import note, options
     "--with", "kept", multiple=True, metavar="COLUMN", help="Write this column of the table beside the predictions. Can be repeated."
 )
 @click.option("--with-columns", "keep_all", is_flag=True, help="Write all columns of the table beside the predictions.")
+@click.option("--query", default="", metavar="SQL", help="Take the rows of this query, if INPUTS is the address of a database.")
 @click.option("--prompt", help="Continue this text with a text model.")
 @click.option(
     "--length", type=click.IntRange(1), help="Generate this many tokens, or forecast this many steps [default: 200 tokens, 1 step]."
@@ -40,7 +41,7 @@ from netc.cli.options import note, options
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Set the seed of generated text.")
 def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | None, top: int, output: str | None,
-            threshold: str | None, kept: tuple[str, ...], keep_all: bool, prompt: str | None, length: int | None,
+            threshold: str | None, kept: tuple[str, ...], keep_all: bool, query: str, prompt: str | None, length: int | None,
             temperature: float, seed: int) -> None:  # fmt: skip
     """Predict with a published model.
 
@@ -64,7 +65,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
         text = write_command(model, source, key, prompt, length or 200, temperature, seed, output)
         click.echo(text, nl=bool(text))
         return
-    wanted = Wanted(top, length, output, threshold, None if keep_all else kept)
+    wanted = Wanted(top, length, output, threshold, None if keep_all else kept, query)
     for text in predict_command(model, source, key, inputs, wanted, note):
         click.echo(text)
 
@@ -81,10 +82,11 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Exchange the values of a column this many times.")
 @click.option("--row", "rows", multiple=True, type=click.IntRange(0), metavar="K",
               help="Show what row K of TABLE owes to each column, counted from 0. Can be repeated.")  # fmt: skip
+@click.option("--query", default="", metavar="SQL", help="Take the rows of this query, if TABLE is the address of a database.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Set the seed of the rows and exchanges.")
 @click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or all numbers (.json) to this file.")
 def explain(model: str, table: str, source: str | None, key: str | None, label: str | None, most_rows: int, repeats: int,
-            rows: tuple[int, ...], seed: int, output: str | None) -> None:  # fmt: skip
+            rows: tuple[int, ...], query: str, seed: int, output: str | None) -> None:  # fmt: skip
     """Show which columns a model of a table depends on.
 
     netc runs MODEL on rows of TABLE with changed values. The importance of a column is how much the loss grows when its values are
@@ -95,6 +97,6 @@ def explain(model: str, table: str, source: str | None, key: str | None, label: 
     from netc.commands.explain import explain_command
     from netc.predict.explain.explanation import Asked
 
-    asked = Asked(label, most_rows, repeats, rows, seed)
+    asked = Asked(label, most_rows, repeats, rows, seed, query)
     for line in explain_command(model, source, key, table, asked, output):
         click.echo(line)

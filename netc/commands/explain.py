@@ -1,12 +1,14 @@
 """`netc explain`: what a published model of a table depends on."""
 
 import json
+import math
 from collections.abc import Iterator
 
 from netc import terminal
 from netc.errors import SpecError
 from netc.formats.by_suffix import form, put
 from netc.predict.explain.explanation import Asked, Explanation, explained
+from netc.predict.explain.importance import Importance
 from netc.predict.explain.values import as_json
 from netc.predict.model import Model
 from netc.report.explanation import page
@@ -36,13 +38,21 @@ def _lines(made: Explanation) -> Iterator[str]:
     found = made.importances
     names = [terminal.cut(terminal.line(i.columns[0])) for i in found]
     width, most = max(6, terminal.column(names)), max(found[0].mean, 1e-12)
+    shown = [_number(importance, most) for importance in found]
     yield f"{'column':{width}}  {made.loss_name}"
-    for text, importance in zip(names, found, strict=True):
+    for text, number, importance in zip(names, shown, found, strict=True):
         bar = "█" * round(WIDTH * max(0.0, importance.mean) / most)
-        yield f"{text:{width}}  {importance.mean:.4f} ± {importance.deviation:.4f}  {bar}".rstrip()
+        yield f"{text:{width}}  {number:>{max(map(len, shown))}}  {bar}".rstrip()
     for a, b, strength in made.pairs[:MOST_PAIRS]:
-        yield f"caution: {a} and {b} tell about each other (strength {strength:.2f}); each alone looks less important than both."
+        names = [terminal.line(a), terminal.line(b)]
+        yield f"caution: {' and '.join(names)} tell about each other (strength {strength:.2f}); each alone looks less important than both."
     if len(made.pairs) > MOST_PAIRS:
         yield f"caution: {len(made.pairs) - MOST_PAIRS} more pairs of columns tell about each other."
     for joint in made.joint[:MOST_PAIRS] if made.pairs else ():
-        yield f"together: {', '.join(joint.columns)}  {joint.mean:.4f} ± {joint.deviation:.4f}"
+        yield f"together: {', '.join(map(terminal.line, joint.columns))}  {_number(joint, joint.mean)}"
+
+
+def _number(importance: Importance, most: float) -> str:
+    """A mean and its deviation, with four digits of the number `most`."""
+    digits = min(6, max(0, 3 - math.floor(math.log10(max(most, 1e-12)))))
+    return f"{importance.mean:,.{digits}f} ± {importance.deviation:,.{digits}f}"

@@ -56,7 +56,7 @@ def classified(found: Sequence[Predictions]) -> tuple[np.ndarray, np.ndarray] | 
     if len(found[0].labels) != 1:
         return None
     width = len(found[0].classes) or 1
-    name = next((name for name, array in found[0].outputs.items() if array.shape[1] == width), None)
+    name = next((name for name, array in found[0].outputs.items() if array.shape[1] == width and array.dtype.kind == "f"), None)
     if name is None:
         return None
     labels = np.concatenate([labels for p in found for labels in p.labels.values()])
@@ -82,9 +82,9 @@ def _names(found: Predictions) -> list[str]:
     """The names of the columns of outputs, such as prob.yes."""
     names = []
     for name, array in found.outputs.items():
-        width, bare = array.shape[1], name.rpartition("/")[2]
+        width = array.shape[1]
         ends = found.classes if len(found.classes) == width else tuple(map(str, range(width)))
-        names += [bare] if width == 1 else [f"{bare}.{end}" for end in ends]
+        names += [name] if width == 1 else [f"{name}.{end}" for end in ends]
     return names
 
 

@@ -15,13 +15,16 @@ from netc.predict.results import Prediction, check_form, save
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to print or to write. `kept` are the columns of a table to write beside the predictions, None for all."""
+    """What to print or to write. `kept` are the columns of a table to write beside the predictions, None for all. `query` is that of a
+    database.
+    """
 
     top: int
     length: int | None
     output: str | None
     threshold: str | None
     kept: tuple[str, ...] | None
+    query: str = ""
 
 
 def write_command(
@@ -53,7 +56,7 @@ def predict_command(
         _save_tables(model, inputs, wanted)
         return
     found, errors = list[Prediction](), list[Diagnostic]()
-    for outcome in generate.outcomes(model, inputs, wanted.top, wanted.length, wanted.threshold):
+    for outcome in generate.outcomes(model, inputs, wanted.top, wanted.length, wanted.threshold, wanted.query):
         if isinstance(outcome, DataError):
             errors += outcome.diagnostics
         elif wanted.output:
@@ -72,4 +75,5 @@ def _save_tables(model: Model, inputs: Sequence[str], wanted: Wanted) -> None:
     """Write a row for each row of the tables."""
     results = Results(model.session.ort.get_outputs(), model.decision(wanted.threshold))
     assert wanted.output
-    tables.save_tables(inputs, model.raw_columns, lambda values: results.columns(model.blocks(values)), wanted.output, wanted.kept)
+    sources = [(source, model.reading_options(wanted.query)) for source in inputs]
+    tables.save_tables(sources, model.raw_columns, lambda values: results.columns(model.blocks(values)), wanted.output, wanted.kept)

@@ -26,14 +26,15 @@ MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name
 
 # Other words for topics. Names of types and fields in other frameworks (`spec.other_names`) are looked up too.
 SYNONYMS = {
-    "augment": ("transform_param", "mirror", "crop_size"), "augmentation": ("transform_param", "mirror", "crop_size"),
-    "checkpoint": ("snapshot", "reproducibility"), "clipping": ("clip_gradients",),
+    "anomaly": ("clusters", "autoencoders"), "augment": ("transform_param", "mirror", "crop_size"), "augmentation": ("transform_param", "mirror", "crop_size"),
+    "checkpoint": ("snapshot", "reproducibility"), "clipping": ("clip_gradients",), "clustering": ("clusters", "KMeans"),
     "cross_entropy": ("SoftmaxWithLoss",), "data_augmentation": ("transform_param", "mirror", "crop_size"), "dataset": ("data",),
     "early_stopping": ("patience", "monitor"), "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",),
     "gpu": ("cuda", "devices"), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"),
-    "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
+    "knn": ("Nearest",), "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
     "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "metrics": ("losses", "Accuracy", "AUC", "R2"),
-    "onnx": ("step-file", "convert"), "pretrained": ("zoo", "pretrain"), "regularization": ("weight_decay", "Dropout"),
+    "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"), "pretrained": ("zoo", "pretrain"),
+    "regularization": ("weight_decay", "Dropout"),
     "resume": ("train", "reproducibility"), "rotate": ("transform_param",), "schedule": ("lr_policy",), "scheduler": ("lr_policy",),
     "softmax": ("Softmax", "SoftmaxWithLoss"),
 }  # fmt: skip

@@ -126,7 +126,9 @@ def table_facts(net: ResolvedNet) -> dict[str, Any]:
         return {}
     formats = {column.name: column.format for column in layer.param.table_param.columns if column.format}
     columns = [_facts(column, formats.get(column.name, "")) for column in columns_of(net, layer)]
-    return {"columns": columns, "labels": list(layer.param.table_param.label), "task": task_of(layer)}
+    missing = list(layer.param.table_param.format.missing)
+    facts = {"columns": columns, "labels": list(layer.param.table_param.label), "task": task_of(layer)}
+    return facts | ({"missing": missing} if missing else {})
 
 
 def _facts(column: ColumnType, form: str) -> dict[str, Any]:

@@ -39,10 +39,8 @@ class ArrayName:
 
 def counterpart(name: str, phase: str, there: Mapping[str, Header]) -> str | None:
     """The array that is to a phase what `name` is to training: x_test for x_train. None if there is none."""
-    own = ArrayName.of(name)
-    if own.phase is None:
-        own = ArrayName(own.stem, "TRAIN")
-    return next((other for other in there if ArrayName.of(other) == ArrayName(own.stem, phase)), None)
+    wanted = ArrayName(ArrayName.of(name).stem, phase)
+    return next((other for other in there if ArrayName.of(other) == wanted), None)
 
 
 def choose(path: object, there: Mapping[str, Header], label: str = "") -> tuple[str, str]:

@@ -63,11 +63,11 @@ def forecast(model: Model, path: str, length: int) -> Forecast:
 
 
 def outcomes(
-    model: Model, paths: Sequence[str], top: int, length: int | None, threshold: str | None = None
+    model: Model, paths: Sequence[str], top: int, length: int | None, threshold: str | None = None, query: str = ""
 ) -> Iterator[Prediction | DataError]:
     """Yield a prediction or a forecast for each input, or an error if it cannot be read."""
     if not model.metadata.get("forecasts"):
-        yield from model.predict_each(paths, top, threshold)
+        yield from model.predict_each(paths, top, threshold, query)
         return
     for path in paths:
         try:

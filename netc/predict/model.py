@@ -26,6 +26,7 @@ from netc.predict.results import Prediction, TreePrediction
 from netc.predict.rows import Reading, Row, sizes
 from netc.predict.trees import drawn, trees_of
 from netc.runtime.session import Session
+from netc.table.reading import ReadingOptions
 from netc.zoo import metadata
 from netc.zoo.limited import LimitedSession, open_model
 
@@ -112,6 +113,10 @@ class Model:
         """The columns that the model reads, if it takes raw columns of a table, one per input."""
         return columns_of(self.session.inputs, self.metadata) if takes_raw_columns(self.metadata) else ()
 
+    def reading_options(self, query: str = "") -> ReadingOptions:
+        """How tables are read: the texts of missing cells are those of the training table. `query` is for databases."""
+        return ReadingOptions(query=query, missing=tuple(self.metadata.get("missing", ())))
+
     @cached_property
     def series(self) -> SeriesFacts | None:
         """How the model reads a series of a table; None if it reads none."""
@@ -162,11 +167,13 @@ class Model:
             raise DataError(*errors)
         return [p for p in results if isinstance(p, Prediction)]
 
-    def predict_each(self, paths: Sequence[str], top: int = 5, threshold: str | float | None = None) -> Iterator[Prediction | DataError]:
+    def predict_each(
+        self, paths: Sequence[str], top: int = 5, threshold: str | float | None = None, query: str = ""
+    ) -> Iterator[Prediction | DataError]:
         """Yield the predictions one by one, with an error for each file that cannot be read."""
         ranking = self._ranking(top, threshold)
         waiting: list[Row] = []
-        for item in self._items(paths, ranking):
+        for item in self._items(paths, query, ranking):
             fits = isinstance(item, tuple) and (not waiting or item[1].shape == waiting[0][1].shape)
             if waiting and (not fits or len(waiting) == self.blocks.size({self.input: waiting[0][1][None]})):
                 yield from self._predictions(waiting, ranking)
@@ -177,7 +184,7 @@ class Model:
                 yield item
         yield from self._predictions(waiting, ranking) if waiting else ()
 
-    def _items(self, paths: Sequence[str], ranking: Ranking) -> Iterator[Row | Prediction | DataError]:
+    def _items(self, paths: Sequence[str], query: str, ranking: Ranking) -> Iterator[Row | Prediction | DataError]:
         """Yield the rows of all files, predictions for what is no row of one input, and errors."""
         for path in paths:
             try:
@@ -186,7 +193,7 @@ class Model:
                 elif self.series:
                     yield from forecasts(self.session.run, path, self.raw_columns, self.series)
                 elif self.raw_columns:
-                    yield from self._table(path, ranking)
+                    yield from self._table(path, self.reading_options(query), ranking)
                 else:
                     yield from self._rows(path)
             except DataError as e:
@@ -200,9 +207,9 @@ class Model:
             except DataError as e:
                 yield e
 
-    def _table(self, source: str, ranking: Ranking) -> Iterator[Prediction]:
+    def _table(self, source: str, options: ReadingOptions, ranking: Ranking) -> Iterator[Prediction]:
         """Yield a prediction for each row of a table of raw columns."""
-        with opened(source) as raw:
+        with opened(source, options) as raw:
             start = 0
             for piece in pieces(raw, self.raw_columns, cells_of(raw, self.raw_columns)):
                 for prediction in self._raw_predictions(raw.name, piece, start, ranking):

@@ -1,5 +1,7 @@
 """The page of `netc explain`: importance, partial dependence and single rows, with charts."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from markupsafe import Markup
 
@@ -13,7 +15,8 @@ from netc.report.scales import short
 from netc.report.signed_bars import Bar, signed_bars
 
 MOST_BARS, MOST_PARTS = 30, 12
-DAY = 86400.0
+LONGEST = 18  # letters of the name of a score
+DAY, YEAR = 86400.0, 365.25 * 86400.0
 MISSING = "(missing)"
 
 
@@ -30,14 +33,14 @@ def page(made: Explanation) -> str:
 
 def _facts(made: Explanation) -> Markup:
     rows = f"{len(made.numbers):,} of {made.table_rows:,} rows" if len(made.numbers) < made.table_rows else f"all {made.table_rows:,} rows"
-    text = paragraph("The model {} was run on {} of {}.", str(made.model.path), rows, made.table)
+    of = f"the score of {made.judge.names[0]}" if len(made.judge.names) == 1 else f"the scores of {', '.join(made.judge.names)}"
+    text = paragraph("The model {} was run on {} of {}. The page explains {}.", str(made.model.path), rows, made.table, of)
     if made.target is None:
         labels = ", ".join(made.judge.labels) or "the label"
         return text + paragraph(
             "The table has no column {}, so importance is how much the scores change, not how much worse they become.", labels
         )
     facts = [("labelled rows", f"{int(made.labelled.sum()):,}"), (made.judge.loss_name, f"{made.start:.4g}")]
-    facts += [("explained score", ", ".join(made.judge.names))]
     tiles = Markup("").join(Markup("<div class='tile'><b>{}</b><span>{}</span></div>").format(v, n) for n, v in facts)
     return text + Markup("<div class='tiles'>{}</div>").format(tiles)
 
@@ -65,10 +68,16 @@ important than both together, and partial dependence averages over rows that do 
 def _dependences(made: Explanation) -> Markup:
     text = "The mean score if all rows had the same value in a column. Numbers and dates stand at quantiles of the rows, categories in \
 the order of their frequency. Each chart has an axis of its own: compare the ranges."
-    return paragraph(text) + charts(*(_dependence(d, made.judge.names) for d in made.dependences))
+    return paragraph(text) + charts(*(_dependence(d, _short(made.judge.names)) for d in made.dependences))
 
 
-def _dependence(found: Dependence, names: tuple[str, ...]) -> Markup:
+def _short(names: Sequence[str]) -> list[str]:
+    """Names that fit beside a chart, and still differ."""
+    cut = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    return [name if cut.count(name) == 1 else f"{k}: {name}" for k, name in enumerate(cut)]
+
+
+def _dependence(found: Dependence, names: Sequence[str]) -> Markup:
     spread = np.ptp(found.means, axis=0)
     widest = int(spread.argmax())
     low, high = found.means[:, widest].min(), found.means[:, widest].max()
@@ -88,16 +97,13 @@ def _dependence(found: Dependence, names: tuple[str, ...]) -> Markup:
 
 
 def _axis(found: Dependence) -> tuple[list[float], str]:
-    """The places of the points and the name of the axis. Dates are years, or days from the first one if they span less than two years."""
+    """The places of the points and the name of the axis. Dates are years from the first one, or days if they are fewer than two years."""
     values = np.array(found.points, np.float64)
     if found.kind == "number":
         return values.tolist(), found.column
     dates = values.astype(np.int64).astype("datetime64[s]")
-    if values[-1] - values[0] < 2 * 366 * DAY:
-        return ((values - values[0]) / DAY).tolist(), f"{found.column}, days from {dates[0].astype('datetime64[D]')}"
-    years = dates.astype("datetime64[Y]")
-    starts = years.astype("datetime64[s]").astype(np.float64)
-    return (1970 + years.astype(np.float64) + (values - starts) / (365.25 * DAY)).tolist(), f"{found.column}, year"
+    unit, size = ("days", DAY) if values[-1] - values[0] < 2 * YEAR else ("years", YEAR)
+    return ((values - values[0]) / size).tolist(), f"{found.column}, {unit} from {dates[0].astype('datetime64[D]')}"
 
 
 def _rows(made: Explanation) -> Markup:
@@ -107,7 +113,7 @@ contributions do not add up to the score, because columns act together."
     return paragraph(text) + charts(*(_row(row, names, made.judge.names) for row in made.contributions))
 
 
-def _row(row: Contributions, columns: list[str], names: tuple[str, ...]) -> Markup:
+def _row(row: Contributions, columns: list[str], names: Sequence[str]) -> Markup:
     """The largest contributions to the score of a row; of several scores, to the highest one."""
     best = int(row.scores.argmax())
     order = sorted(range(len(columns)), key=lambda k: -abs(row.parts[k, best]))[:MOST_PARTS]

@@ -11,6 +11,7 @@ from netc.compiler.program import Program
 from netc.errors import NetcError
 from netc.report import page
 from netc.report.board import Board
+from netc.report.remarks import remarks
 from netc.report.run import Run
 from netc.training import record
 from netc.training.events import Event, Finished, Snapshotted, Stepped, Tested
@@ -125,6 +126,8 @@ class Recorder:
         else:
             if announce:
                 self.say(f"report {path}")
+                for text in remarks(run):
+                    self.say(text)
 
 
 def part_of(command: str, environment: dict[str, str]) -> record.Part:

@@ -30,6 +30,7 @@ class Run:
     """A run on disk. `program` is None if the net must not be opened: the run is active, or the net does not compile.
 
     `limit` is the time in seconds for a pass over the test rows; later rows are skipped.
+    `kept` has what sections share, so that it is computed once.
     `write(prompt, length, temperature)` generates text, `time(steps)` returns milliseconds by (layer, part).
     """
 
@@ -39,6 +40,7 @@ class Run:
     limit: float = math.inf
     write: Callable[[str, int, float], str] | None = field(default=None, repr=False)
     time: Callable[[int], Mapping[tuple[str, str], float]] | None = field(default=None, repr=False)
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def path(self) -> Path:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from netc.report.charts import LETTER, TOP, WIDTH, drawing
+from netc.report.charts import LETTER, TOP, drawing
 from netc.report.scales import linear, short
 
-STEP, THICK, RIGHT = 22, 14, 64
+WIDTH = 500
+STEP, THICK, SPACE = 22, 14, 72  # pixels: a row, a bar, the number beside a bar
 LONGEST = 30  # letters of a name
 
 
@@ -27,7 +28,7 @@ def signed_bars(name: str, bars: Sequence[Bar], label: str) -> Markup:
     left = 14 + max(map(len, shown)) * LETTER
     low = min(0.0, *(bar.value - bar.deviation for bar in bars))
     high = max(0.0, *(bar.value + bar.deviation for bar in bars))
-    x = linear(low, high, left + (RIGHT if low < 0 else 0), WIDTH - RIGHT, pad=False)
+    x = linear(low, high, left + (SPACE if low < 0 else 0), WIDTH - SPACE, pad=False)
     bottom = TOP + len(bars) * STEP
     shapes = []
     for tick in x.ticks:

@@ -22,6 +22,7 @@ import numpy as np
 
 from netc.files import CHUNK, cache_folder, locked, scratch
 from netc.formats.typed_json import MisfitError, typed
+from netc.table.mapped import Mapped, mapped
 
 FORMAT = 1  # of entries: another number makes all of them again
 FACTS = "entry.json"
@@ -44,7 +45,7 @@ class Entry:
     """An entry: what it says, and its arrays by name. Large arrays are mapped into memory."""
 
     said: Mapping[str, Any]
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray | Mapped]
 
 
 def folder() -> Path:
@@ -131,9 +132,10 @@ def _read(place: Path) -> Entry | None:
     return Entry(facts.said, arrays)
 
 
-def _array(path: Path) -> np.ndarray:
-    small = path.stat().st_size <= IN_MEMORY
-    array: np.ndarray = np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
+def _array(path: Path) -> np.ndarray | Mapped:
+    if path.stat().st_size > IN_MEMORY:
+        return mapped(path)
+    array: np.ndarray = np.load(path, allow_pickle=False)
     return array
 
 

@@ -8,6 +8,17 @@ import numpy as np
 from netc.errors import DataError
 
 UNITS = {"s": (0, 1), "min": (0, 60), "h": (0, 3600), "d": (0, 86400), "w": (0, 604800), "mo": (1, 0), "q": (3, 0), "y": (12, 0)}
+# What often repeats: a minute for seconds, a day for minutes and hours, a week for days, a year for longer units.
+SEASONS = {
+    "s": (0, 60),
+    "min": (0, 86400),
+    "h": (0, 86400),
+    "d": (0, 604800),
+    "w": (0, 52 * 604800),
+    "mo": (12, 0),
+    "q": (12, 0),
+    "y": (12, 0),
+}
 CALENDAR = {1: (28, 31), 3: (89, 92), 12: (365, 366)}  # months, and the days that so many months have
 DAY = 86400
 FULL = 3  # a grid on which all times are is taken if no more than two thirds of it are gaps
@@ -28,6 +39,17 @@ class Frequency:
             if own % step == 0:
                 return f"{own // step}{unit}"
         raise AssertionError("every number of seconds is a multiple of one second")
+
+    @property
+    def unit(self) -> str:
+        """The unit, one of UNITS."""
+        return str(self).lstrip("0123456789")
+
+    @property
+    def season(self) -> int:
+        """The number of rows after which a series often repeats: a day, a week or a year; at least 1."""
+        months, seconds = SEASONS[self.unit]
+        return max(1, months // self.months if self.months else seconds // self.seconds)
 
     def number(self, times: np.ndarray, first: int) -> np.ndarray:
         """Return how many steps each time (int64 seconds) is after `first`, as float64. Only times on the grid give whole numbers."""

@@ -14,6 +14,7 @@ from netc.data.fitted import FittedColumn
 from netc.data.series import spread
 from netc.errors import DataError, Diagnostic
 from netc.files import scratch
+from netc.spec.private_paths import plain_path
 from netc.table.cells import Codes, Column, Numbers, Wanted, read_cells
 from netc.table.columns.define import Cells, ColumnType, class_of, column_types
 from netc.table.encoding import encode
@@ -66,14 +67,14 @@ class Making:
             if labels is not None and self.known.splits and labels.array.dtype == np.int64:
                 notes += absent(labels.array, parts["TRAIN"], labels.classes, self.raw.name)
             for part, rows in parts.items():
-                np.save(self.folder / f"{part}.npy", rows)
+                np.save(self.folder / f"{part}.npy", rows.astype(np.int32 if self.raw.rows < 2**31 else np.int64))
             columns = self._columns(cells, parts.get("TRAIN", np.zeros(0, np.int64)))
             self._encode(columns, cells)
             weight = cells.get("weight")
             if isinstance(weight, Numbers):
                 np.save(self.folder / "weight.npy", weight.cells.astype(np.float32))
         return {
-            "name": self.raw.name, "sha256": self.raw.sha256, "rows": self.raw.rows, "notes": notes,
+            "name": plain_path(self.raw.name), "sha256": self.raw.sha256, "rows": self.raw.rows, "notes": notes,
             "columns": [column.as_json() for column in columns], "classes": list(labels.classes if labels else ()),
             "spread": self._spread(labels, parts), "rules": [rule.SerializeToString().hex() for rule, _ in self.roles.rules],
         }  # fmt: skip

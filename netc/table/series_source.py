@@ -11,6 +11,7 @@ from netc import netc_pb2 as pb
 from netc.data.series import spread
 from netc.data.source import Description, Request, SeriesFacts, Table, TopSpec
 from netc.errors import DataError
+from netc.spec.private_paths import plain_path
 from netc.table.columns.define import ColumnType, Values, class_of, column_types
 from netc.table.encoded import encoded
 from netc.table.reading import RawTable
@@ -131,7 +132,7 @@ class Series:
         known = tuple(c.name for c in self.known)
         facts = SeriesFacts(self.series.time, str(self.grid.frequency), self.series.group, steps, horizon, known, names)
         described = Description(
-            self.raw.name, tops, len(self.windows.starts), sha256=self.raw.sha256, columns=tuple(c.name for c in self.columns),
+            plain_path(self.raw.name), tops, len(self.windows.starts), sha256=self.raw.sha256, columns=tuple(c.name for c in self.columns),
             label=", ".join(names), series=facts, has_validation=len(self.windows.parts["VALIDATION"]) > 0,
             rules=tuple(self.rules),
         )  # fmt: skip

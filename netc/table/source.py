@@ -21,9 +21,11 @@ from netc.table.columns.define import ColumnType, class_of, column_types
 from netc.table.inference import infer_rules
 from netc.table.labels import CLASSES, LABELS, NUMBERS
 from netc.table.making import Known, Making
+from netc.table.mapped import Mapped
 from netc.table.reading import ROW, RawTable, ReadingOptions, open_table
 from netc.table.roles import Roles, roles_of
 from netc.table.series_source import Series
+from netc.table.split import PARTS
 from netc.version import VERSION
 
 SQLITE = b"SQLite format 3\x00"  # start of a database whose newest rows may be in another file
@@ -133,7 +135,7 @@ class _Asked:
     def table(self) -> Table:
         """The rows, labels and weights."""
         said, arrays = self.entry.said, self.entry.arrays
-        parts = {part: arrays[part] for part in ("TRAIN", "VALIDATION", "TEST") if part in arrays}
+        parts = {part: _whole(arrays[part]) for part in PARTS if part in arrays}
         tested = len(parts.get("TEST", ())) or self.param.test_source
         has_validation = bool(len(parts.get("VALIDATION", ())))
         if parts and not tested:
@@ -142,7 +144,7 @@ class _Asked:
             parts["VALIDATION"] = parts["TEST"]
         return Table(
             self._described(has_validation), lambda: tuple(arrays[name] for name in ("rows", "label", "weight") if name in arrays),
-            parts=parts or dict.fromkeys(("TRAIN", "VALIDATION", "TEST"), arrays["ALL"]), raw=self.raw_values, place=self.place,
+            parts=parts or dict.fromkeys(PARTS, _whole(arrays["ALL"])), raw=self.raw_values, place=self.place,
             notes=lambda: list(said["notes"]), has_test_rows=bool(tested or has_validation), all_phases=True,
         )  # fmt: skip
 
@@ -196,6 +198,10 @@ class _Asked:
             values = (every if by_number else every[asked])[where]
             found[column.name] = values.astype(object if column.dtype == "string" else column.dtype)
         return found
+
+
+def _whole(array: np.ndarray | Mapped) -> np.ndarray:
+    return array.array if isinstance(array, Mapped) else array
 
 
 def _is_of(made: Entry, known: Known) -> bool:

@@ -4,12 +4,10 @@ import os
 import stat
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from netc.errors import CutError, ZooError
+from netc.errors import ZooError
 from netc.files import CHUNK
-
-EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}  # extras that install the library for a scheme
 
 
 def default_location() -> str:
@@ -33,11 +31,13 @@ def chunks(location: str | Path, path: str, limit: int, start: int = 0) -> Gener
     if not is_url(location):
         pieces = _file_pieces(Path(location), path, start)
     elif str(location).startswith(("http://", "https://")):
-        from netc.zoo.http import pieces_of
+        from netc.remote.http import pieces_of
 
         pieces = pieces_of(str(location), path, start)
     else:
-        pieces = _fsspec_pieces(str(location), path, start)
+        from netc.remote.systems import pieces_of as system_pieces
+
+        pieces = system_pieces(str(location), path, start)
     received = start
     for piece in pieces:
         received += len(piece)
@@ -80,34 +80,3 @@ def open_file(root: Path, path: str, sole: bool = True) -> BinaryIO:
         what = "has a hard link, through which it could change" if plain else "is not a regular file"
         raise ZooError(f"{place}: {what}")
     return os.fdopen(descriptor, "rb")
-
-
-def _fsspec_pieces(location: str, path: str, start: int) -> Generator[bytes, None, None]:
-    system, root = _file_system(location)
-    try:
-        with system.open(f"{root.rstrip('/')}/{path}", "rb") as file:
-            file.seek(start)
-            while piece := file.read(CHUNK):
-                yield piece
-    except FileNotFoundError:
-        raise ZooError(f"{location}/{path}: There is no such file.") from None
-    except ZooError:
-        raise
-    except Exception as error:  # each library behind fsspec has its own errors
-        raise CutError(f"{location}/{path}: {str(error)[:300] or type(error).__name__}") from error
-
-
-def _file_system(location: str) -> tuple[Any, str]:
-    import fsspec
-
-    scheme = location.partition("://")[0]
-    try:
-        system, root = fsspec.url_to_fs(location)
-    except ImportError as error:
-        extra = EXTRAS.get(scheme)
-        raise ZooError(f"{location}: " + (f"{scheme}:// needs pip install 'netc[{extra}]'" if extra else str(error))) from error
-    except ValueError as error:
-        raise ZooError(f"{location}: expected a directory, or an address with http(s)://, s3:// or hf://; got {scheme}://") from error
-    except Exception as error:
-        raise ZooError(f"{location}: {str(error)[:300] or type(error).__name__}") from error
-    return system, str(root)

@@ -38,6 +38,7 @@ RULES = {
     "vocabulary": ("a list of texts", _words),
     "columns": ("a list of texts, or of {name, type}", _columns),
     "labels": ("a list of texts", _words),
+    "missing": ("a list of texts", _words),
     "task": ("a text", lambda v: isinstance(v, str)),
     "thresholds": ("numbers by name", lambda v: isinstance(v, dict) and all(isinstance(n, float | int) for n in v.values())),
     "tokens": ("a text", lambda v: isinstance(v, str)),

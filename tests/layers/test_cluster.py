@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netc import netc_pb2 as pb
 from netc.compiler.compilation import load
+from netc.compiler.lower import lower
 from netc.compiler.program import Program, checked
 from netc.errors import SpecError
 from netc.layers import whole
 from netc.training.step import LocalStep
+from tests.layers import nets
 from tests.layers.nets import about, forward, gradient
 
 RNG = np.random.default_rng(0)
@@ -101,10 +104,10 @@ def test_clusters_are_not_named_after_classes(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b,kind\n" + "".join(f"{a},{b},{'xyz'[k]}\n" for (a, b, _), k in zip(BLOBS, label, strict=True)))
     head, end = "layers:\n  - Data: {source: rows.csv, batch_size: 40}\n", "solver: {base_lr: 0.1, max_epoch: 1}\n"
     ari = "  - AdjustedRandIndex: {include: {phase: TEST}}\n"
-    nets = {"  - KMeans: {num_output: 3}\n": (), "  - KMeans: {num_output: 3}\n" + ari: (),
+    texts = {"  - KMeans: {num_output: 3}\n": (), "  - KMeans: {num_output: 3}\n" + ari: (),
             "  - InnerProduct: {num_output: 3}\n  - SoftmaxWithLoss\n": ("x", "y", "z"),
             "  - Nearest: {bottom: [data, label], rows: 120}\n": ("x", "y", "z")}  # fmt: skip
-    for layers, classes in nets.items():
+    for layers, classes in texts.items():
         (tmp_path / "net.yaml").write_text(head + layers + end)
         assert checked(load(str(tmp_path / "net.yaml"))).classes == classes
 
@@ -192,7 +195,7 @@ def test_adjusted_rand_index_is_scikit_learns(found: Any, label: Any) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-6)
     scores = np.eye(5)[np.array(found)]
     np.testing.assert_allclose(forward("AdjustedRandIndex: {bottom: [x, label], top: a}", "TEST", x=scores, label=label)["a"], got)
-    (of_all,) = whole.adjusted_rand(None, {"cluster": np.array(found), "label": np.array(label)})  # type: ignore[arg-type]  # it reads no field
+    (of_all,) = whole.adjusted_rand(pb.LayerParameter(), {"cluster": np.array(found), "label": np.array(label)})
     np.testing.assert_allclose(of_all, expected, atol=1e-12)
 
 
@@ -201,3 +204,23 @@ def test_adjusted_rand_index_needs_a_number_a_row() -> None:
         forward("AdjustedRandIndex: {bottom: [x, label], top: a}", "TEST", x=[0, 1, 2], label=np.zeros((3, 2)))
     with pytest.raises(SpecError, match="x 3 and label 2 differ in size"):
         forward("AdjustedRandIndex: {bottom: [x, label], top: a}", "TEST", x=[0, 1, 2], label=[0, 1])
+
+
+SYMBOLIC = [
+    ("KMeans: {bottom: x, num_output: 3, top: [a, b, c]}", {"x": RNG.normal(size=(5, 2, 3))}),
+    ("ClusterAssignment: {bottom: x, num_output: 3, top: [a, b]}", {"x": RNG.normal(size=(5, 2, 3))}),
+    ("DECLoss: {bottom: x, top: a}", {"x": RNG.dirichlet(np.ones(3), 5)}),
+    ("AdjustedRandIndex: {bottom: [x, label], top: a}", {"x": RNG.normal(size=(5, 3)), "label": [0, 1, 2, 1, 0]}),
+    ("Nearest: {bottom: [x, label], rows: 9, num_output: 3, top: [a, b, c]}", {"x": RNG.normal(size=(5, 2, 3)), "label": [0, 1, 2, 1, 0]}),
+]
+
+
+@pytest.mark.parametrize(("line", "inputs"), SYMBOLIC, ids=lambda v: v.partition(":")[0] if isinstance(v, str) else "")
+def test_any_batch_gives_the_same(line: str, inputs: dict[str, Any]) -> None:
+    fixed = nets.net(line, "TEST", inputs)
+    free = lower(fixed.net, "N")
+    held = {n: RNG.uniform(1, 4, a.shape).round() for n, a in nets.states(fixed).items()}
+    names = [n for n in fixed.net.outputs if n not in inputs]
+    got, expected = (nets.evaluate(low, {n: low.versions[n][-1] for n in names}, inputs, held) for low in (free, fixed))
+    for name in names:
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-5, atol=1e-6)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netc.errors import DataError
 from tests.training.test_evaluate import scores
 
 RANDOM = np.random.default_rng(0)
@@ -49,3 +50,18 @@ def test_weighted_means_over_all_rows(tmp_path: Path, batch: int) -> None:
     layers = [f"{layer}, name: loss{k}, top: loss{k}}}" for k, layer in enumerate(cases)]
     found = scores(tmp_path, layers, batch, x=X, label=LABEL, weight=WEIGHT, members=MEMBERS, count=COUNT, marks=MARKS)
     assert [found[f"loss{k}"] for k in range(len(cases))] == pytest.approx(list(cases.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("layer, wrong, sentence", [
+    ("SoftmaxWithLoss: {bottom: [x, label, w]}", {"w": -WEIGHT}, "'w' of TEST contains .* allowed values: numbers from 0"),
+    ("MemberLoss: {bottom: [members, label, w], loss: SOFTMAX}", {"w": -WEIGHT}, "'w' of TEST contains .* numbers from 0"),
+    ("MemberLoss: {bottom: [members, y], loss: SOFTMAX}", {"y": LABEL + 1}, "'y' of TEST contains 3 .* whole numbers from 0 to 2"),
+    ("MemberLoss: {bottom: [members, y], loss: POISSON}", {"y": -COUNT}, "'y' of TEST contains .* numbers from 0"),
+    ("GammaLoss: {bottom: [x, y]}", {"y": COUNT}, r"'y' of TEST contains 0 .* numbers above 0 \(the gamma deviance has no value at 0"),
+    ("TweedieLoss: {bottom: [x, y]}", {"y": -COUNT}, "'y' of TEST contains .* numbers from 0"),
+    ("PoissonLoss: {bottom: [x, y, e], exposure: true}", {"y": COUNT, "e": WEIGHT}, r"'e' of TEST contains 0 .* above 0 \(exposures\)"),
+    ("PoissonLoss: {bottom: [x, y, w, e], exposure: true}", {"y": COUNT, "w": -WEIGHT, "e": WEIGHT + 1}, "'w' of TEST contains"),
+])  # fmt: skip
+def test_labels_and_weights_that_a_loss_refuses(tmp_path: Path, layer: str, wrong: dict[str, np.ndarray], sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        scores(tmp_path, [layer], 50, x=X, label=LABEL, members=MEMBERS, **wrong)

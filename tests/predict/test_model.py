@@ -4,7 +4,9 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -203,3 +205,34 @@ def test_a_name_that_is_no_utf_8(zoo: Path, tmp_path: Path) -> None:
     Image.fromarray(np.full((9, 9, 3), 20, np.uint8)).save(path)
     result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path, "-o", tmp_path / "out.csv")
     assert result.exit_code == 0 and "caf\N{REPLACEMENT CHARACTER}.png,dark" in (tmp_path / "out.csv").read_text("utf-8")
+
+
+def test_rows_in_batches_have_the_scores_of_single_rows(zoo: Path, tmp_path: Path) -> None:
+    """Files, folders and rows share batches. Errors stay between the predictions, in the order of the inputs."""
+    rows = np.random.default_rng(1).normal(size=(150, 1, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "a.npy", rows[:100])
+    np.save(tmp_path / "b.npy", rows[100:])
+    model = Model("small", str(zoo / "zoo"))
+    batches = list[int]()
+    run: Callable[..., dict[str, np.ndarray]] = model.session.run
+
+    def counted(feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        batches.append(len(feeds["data"]))
+        return run(dict(feeds))
+
+    with patch.object(model.session, "run", counted):
+        found = list(model.predict_each([str(tmp_path / "a.npy"), "none.npy", str(tmp_path / "b.npy")]))
+    assert batches == [100, 50] and [k for k, p in enumerate(found) if isinstance(p, DataError)] == [100]
+    scores = np.array([p.outputs["prob"] for p in found if not isinstance(p, DataError)])
+    np.testing.assert_allclose(scores, [model(row[None])["prob"][0] for row in rows], rtol=0, atol=1e-6)
+
+
+def test_a_threshold_for_images(zoo: Path, tmp_path: Path) -> None:
+    """The class by a threshold is first, and stands in the file."""
+    path = zoo / "photos/bright/0.png"
+    result = netc("predict", "photos", path, "--from", zoo / "zoo", "--threshold", 0, "-o", tmp_path / "o.csv")
+    assert result.exit_code == 0 and "The class is 'dark' if its score is at least 0, else 'bright'." in result.stderr
+    bright = netc("predict", "photos", path, "--from", zoo / "zoo").stdout.split(": ")[1]
+    assert (tmp_path / "o.csv").read_text().splitlines()[1].split(",")[1] == "dark" and bright.startswith("bright ")
+    several = netc("predict", "small", path, "--from", zoo / "zoo", "--threshold", 0.5)
+    assert several.exit_code == 2 and "A threshold needs a model of two classes" in several.stderr

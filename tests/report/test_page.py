@@ -26,6 +26,10 @@ SECTIONS = {
     "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Generated text", "Memory", "Environment",
                   "Command and net"},
     "series/1": {"Result", "Curves", "Forecasts", "Environment", "Command and net"},
+    "people/1": {"Result", "Curves", "Beside simple models", "Ranking", "Calibration", "Thresholds", "Confusion matrix", "Worst mistakes",
+                 "Environment", "Command and net"},
+    "prices/1": {"Result", "Curves", "Beside simple models", "Errors", "Environment", "Command and net"},
+    "days/1": {"Result", "Curves", "Beside simple forecasts", "Environment", "Command and net"},
 }  # fmt: skip
 
 
@@ -117,7 +121,7 @@ def test_in_a_browser_nothing_is_fetched_nothing_fails_and_nothing_sticks_out(pa
     result = netc("report", runs / "small/1", runs / "small/2", "-o", tmp_path / "comparison.html")
     assert result.exit_code == 0, result.output
     seen, console = look(pages | {"comparison": (tmp_path / "comparison.html").read_text()}, (1280, 400), tmp_path)
-    assert console == [] and len(seen) == 16
+    assert console == [] and len(seen) == 22
     for one in seen:
         assert one.across <= one.width and one.wide == [], one
         assert one.resources == [] and re.match(r"\d+\s+(training loss|error|[a-z]+/\d) -?\d", one.hovered), one

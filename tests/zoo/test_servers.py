@@ -15,7 +15,8 @@ import pytest
 
 from netc import zoo
 from netc.errors import ZooError
-from netc.zoo import fetch, http
+from netc.remote import http
+from netc.zoo import fetch
 from tests.zoo.toy import Quiet, contents, hostile, refused, serving, stated
 
 BOMB = gzip.compress(bytes(50_000_000))

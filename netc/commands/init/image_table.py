@@ -10,6 +10,7 @@ from netc import netc_pb2 as pb
 from netc.commands.init import nets
 from netc.commands.init.images import BYTES, resized, small_side
 from netc.commands.init.starter import HELD_OUT, Starter, Wanted
+from netc.data.cells import whole
 from netc.data.class_folders import counted, in_words
 from netc.data.image_column import ImageColumn, find_image_column
 from netc.data.sources.image_folder import common_size_of
@@ -46,6 +47,10 @@ def starter(wanted: Wanted) -> Starter:
     size = common_size_of(listed_images(layer, wanted.base))
     side = small_side(layer, size)
     described = data.describe(layer, "TRAIN", wanted.base)
+    if _is_measured(described):
+        param.regression = True
+        fields.append("regression: true")
+        described = data.describe(layer, "TRAIN", wanted.base)
     about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, described.rows or 0, fields=tuple(fields))
     phases = ["TEST", *(["VALIDATION"] if described.has_validation else [])] if part else []
     counts = {phase: data.describe(layer, phase, wanted.base).rows or 0 for phase in phases}
@@ -98,6 +103,11 @@ def _ignored(found: ImageColumn, label: str, part: str) -> list[str]:
     others = [name for name in found.others if name not in (label, part)]
     some = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
     return [f"The net predicts {label!r} from the images alone. Not read: {counted(others, 'column')} ({some})."] if others else []
+
+
+def _is_measured(described: data.Description) -> bool:
+    """Whether the labels are whole numbers that differ in most rows, so that they are hardly classes."""
+    return len(described.classes) > (described.rows or 0) / 2 and all(whole(name) for name in described.classes)
 
 
 def _classes(wanted: Wanted, layer: pb.LayerParameter, described: data.Description, label: str) -> list[str]:

@@ -10,9 +10,9 @@ KINDS = (
     Kind("images in a table", image_table.recognise, image_table.starter, takes_labels=True),
     Kind("texts", texts.recognise, texts.starter, takes_labels=True),
     Kind("images", images.recognise, images.starter),
-    Kind("series", series.recognise, series.starter, takes_labels=True),
-    Kind("table", table.recognise, table.starter, takes_labels=True, takes_query=True),
     Kind("arrays", arrays.recognise, arrays.starter, takes_labels=True),
+    Kind("series", series.recognise, series.starter, takes_labels=True, takes_query=True),
+    Kind("table", table.recognise, table.starter, takes_labels=True, takes_query=True),
     Kind("described", lambda wanted: True, described.starter),  # named data sets, and all else that a Data layer reads
 )
 

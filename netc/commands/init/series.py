@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from netc.table.series import MISSING_TIME, Grid, gaps_text, grid
 REGULAR = 0.5  # at least this share of the times on the grid has a row
 LEAST_ROWS = 30
 MOST_SERIES = 1000
+MOST_STEPS = 200
 OF_LENGTH = 8  # a window has at most this part of a series
 
 
@@ -50,8 +50,7 @@ def starter(wanted: Wanted) -> Starter:
 
 
 def _opened(wanted: Wanted) -> RawTable:
-    here = "" if "://" in wanted.data else str(Path())
-    return open_table(wanted.data, Path(here), ReadingOptions())
+    return open_table(wanted.data if wanted.is_address else str(wanted.path), options=ReadingOptions(query=wanted.query))
 
 
 Found = tuple[Mapping[str, ColumnProfile], Choice, str, Grid]
@@ -95,13 +94,12 @@ def _series(raw: RawTable, wanted: Wanted, columns: Mapping[str, ColumnProfile],
     others = [column for column in columns.values() if column.name not in (*wanted.labels, time.name)]
     choices = [_own(raw, columns[name]) for name in wanted.labels] + _without_calendar(infer(raw, others), on)
     length = int(np.median(np.bincount(on.series)))
-    season, horizon, _ = series_net.SEASONS[series_net.unit(on.frequency)]
-    horizon = max(1, min(horizon, length // (2 * OF_LENGTH)))
-    steps = max(2, min(max(2 * season, 4 * horizon), length // OF_LENGTH))
+    horizon = max(1, min(series_net.AHEAD[on.frequency.unit][0], length // (2 * OF_LENGTH)))
+    steps = max(2, min(max(2 * on.frequency.season, 4 * horizon), MOST_STEPS, length // OF_LENGTH))
     windows = round(len(on.rows) * (1 - series_net.TESTED - series_net.VALIDATED))
     notes = [_gaps(on)] if (on.rows < 0).any() else []
     return series_net.Series(
-        wanted.source, time, group, wanted.labels, tuple(choices), on.frequency, steps, horizon, max(1, windows), tuple(notes)
+        wanted.source, wanted.query, time, group, wanted.labels, tuple(choices), on.frequency, steps, horizon, max(1, windows), tuple(notes)
     )
 
 

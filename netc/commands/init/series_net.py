@@ -17,16 +17,16 @@ BATCHES = ((1024, 32), (8192, 64))  # batch size for at most so many windows
 LARGEST_BATCH, TEST_BATCH = 256, 1024
 EPOCHS, LEAST_STEPS = 30, 600
 
-# By the unit of the frequency: rows of a season, rows to predict, and the parts of the time that are known ahead.
-SEASONS = {
-    "s": (60, 10, ("hour", "minute")),
-    "min": (96, 24, ("hour", "weekday")),
-    "h": (24, 24, ("hour", "weekday", "month")),
-    "d": (7, 7, ("weekday", "month")),
-    "w": (52, 4, ("month",)),
-    "mo": (12, 6, ("month",)),
-    "q": (4, 4, ("month",)),
-    "y": (1, 1, ("year",)),
+# By the unit of the frequency: rows to predict, and the parts of the time that are known ahead.
+AHEAD = {
+    "s": (10, ("hour", "minute")),
+    "min": (24, ("hour", "weekday")),
+    "h": (24, ("hour", "weekday", "month")),
+    "d": (7, ("weekday", "month")),
+    "w": (4, ("month",)),
+    "mo": (6, ("month",)),
+    "q": (4, ("month",)),
+    "y": (1, ("year",)),
 }
 
 SOLVER = """\
@@ -45,11 +45,6 @@ solver:
 """
 
 
-def unit(frequency: Frequency) -> str:
-    """The unit of a frequency in the table of seasons."""
-    return str(frequency).lstrip("0123456789")
-
-
 @dataclass(frozen=True)
 class Series:
     """A series as a net reads it: its source, its columns, what to predict, and the windows.
@@ -58,6 +53,7 @@ class Series:
     """
 
     source: str
+    query: str
     time: Choice
     group: str
     targets: tuple[str, ...]
@@ -91,10 +87,11 @@ def _source(series: Series) -> Iterator[str]:
     """The Table layer."""
     yield "  - Table:"
     yield f"      source: {scalar(series.source)}"
+    yield from [f"      query: {scalar(series.query)}"] * bool(series.query)
     yield f"      label: [{', '.join(map(scalar, series.targets))}]"
     yield from (f"      # {note}" for note in series.notes)
     yield "      columns:"
-    parts = ", ".join(SEASONS[unit(series.frequency)][2])
+    parts = ", ".join(AHEAD[series.frequency.unit][1])
     form = f", format: {scalar(series.time.format)}" if series.time.format else ""
     yield f"        {scalar(series.time.name)}: {{type: date, parts: [{parts}]{form}}}  # a row every {series.frequency}"
     for choice in series.choices:

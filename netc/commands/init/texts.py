@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from netc.commands.init import table
 from netc.commands.init.starter import Starter, Wanted
+from netc.data.choice import database_kind
 from netc.errors import SpecError
 from netc.table.reading.text_folder import CLASS, find_texts, is_text_folder
 
 
 def recognise(wanted: Wanted) -> bool:
     """Whether the data is a folder with texts in it."""
-    return not wanted.is_named and is_text_folder(wanted.path)
+    return not wanted.is_named and not database_kind(wanted.path) and is_text_folder(wanted.path)
 
 
 def starter(wanted: Wanted) -> Starter:

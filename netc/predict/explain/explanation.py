@@ -25,13 +25,15 @@ FIRST = 3  # rows with contributions, if none are named
 
 @dataclass(frozen=True)
 class Asked:
-    """What to explain: the label, the largest number of rows, the repeats of a permutation, numbers of single rows, and the seed."""
+    """What to explain: the label, the largest number of rows, the repeats of a permutation, numbers of single rows, the seed,
+    and the query of a database."""
 
     label: str | None = None
     most_rows: int = 5000
     repeats: int = 5
     rows: tuple[int, ...] = ()
     seed: int = 0
+    query: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,7 @@ def explained(model: Model, source: str, asked: Asked) -> Explanation:
     if not model.raw_columns:
         raise SpecError(f"{model.path}: The model takes no raw columns of a table. `netc explain` needs such a model.")
     judged = judge(model.session.ort.get_outputs(), model.metadata, model.labels, str(model.path))
-    with opened(source) as raw:
+    with opened(source, model.reading_options(asked.query)) as raw:
         wrong = [k for k in asked.rows if k >= raw.rows]
         if wrong:
             raise SpecError(f"{raw.name}: There is no row {wrong[0]:,}. The table has {raw.rows:,} rows, from 0.")

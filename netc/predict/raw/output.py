@@ -14,7 +14,7 @@ from netc.errors import DataError, RunError, SpecError, near
 from netc.files import scratch, sync
 from netc.predict.raw.columns import InputColumn
 from netc.predict.raw.rows import cells_of, opened, pieces
-from netc.table.reading import ROW, RawTable, quoted
+from netc.table.reading import ROW, RawTable, ReadingOptions, quoted
 from netc.table.reading.store import CELLS, Store, identifier, literal
 from netc.table.reading.writing import append, copied, create
 
@@ -23,6 +23,7 @@ OTHERS = {".json": "format json, array true", ".jsonl": "format json", ".parquet
 FORMS = (*DELIMITERS, *OTHERS)
 INPUT, PREDICTED = "input", "predicted"
 
+Source = tuple[str, ReadingOptions]  # of a table
 Predict = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]  # from raw values to columns of predictions
 
 
@@ -36,7 +37,7 @@ class _Written:
     floats: frozenset[int]
 
 
-def save_tables(sources: Sequence[str], columns: Sequence[InputColumn], predict: Predict, path: str, kept: Sequence[str] | None) -> None:
+def save_tables(sources: Sequence[Source], columns: Sequence[InputColumn], predict: Predict, path: str, kept: Sequence[str] | None) -> None:
     """Predict for all rows of tables and write a row for each to `path`, whose suffix is one of FORMS.
 
     `kept` are columns of the tables to write too; None keeps all, and without any, a column `input` names the row. The file is complete
@@ -47,7 +48,7 @@ def save_tables(sources: Sequence[str], columns: Sequence[InputColumn], predict:
         with scratch(target.parent) as folder:
             made = folder / f"made{target.suffix.lower()}"
             if len(sources) == 1:
-                with opened(sources[0]) as raw:
+                with opened(*sources[0]) as raw:
                     _write(_predicted(raw, columns, predict, kept), made)
             else:
                 _write(_together(sources, columns, predict, kept, folder), made)
@@ -59,19 +60,19 @@ def save_tables(sources: Sequence[str], columns: Sequence[InputColumn], predict:
 
 
 def _together(
-    sources: Sequence[str], columns: Sequence[InputColumn], predict: Predict, kept: Sequence[str] | None, folder: Path
+    sources: Sequence[Source], columns: Sequence[InputColumn], predict: Predict, kept: Sequence[str] | None, folder: Path
 ) -> _Written:
     """The predictions for several tables, one below the other. They must have the same columns to write."""
     parts = []
     for k, source in enumerate(sources):
-        with opened(source) as raw:
+        with opened(*source) as raw:
             part = _predicted(raw, columns, predict, kept)
             _copy(part.store, part.query, folder / f"part{k}.parquet", OTHERS[".parquet"])
             parts.append(part)
     names = [part.names for part in parts]
     other = next((k for k, own in enumerate(names) if own != names[0]), 0)
     if other:
-        raise DataError(f"{sources[other]} and {sources[0]} have different columns. Name those to write with --with.")
+        raise DataError(f"{sources[other][0]} and {sources[0][0]} have different columns. Name those to write with --with.")
     files = ", ".join(literal(str(folder / f"part{k}.parquet")) for k in range(len(parts)))
     return _Written(Store(), f"select * from read_parquet([{files}], union_by_name=true)", names[0], parts[0].floats)
 

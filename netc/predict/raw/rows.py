@@ -13,7 +13,8 @@ from netc.errors import DataError, Diagnostic
 from netc.predict.raw.columns import MISSING, InputColumn
 from netc.predict.raw.values import missing_columns
 from netc.table.columns.define import Cells
-from netc.table.reading import RawTable, open_table
+from netc.table.reading import ROW, RawTable, ReadingOptions, open_table
+from netc.table.reading.options import FOUND_OUT
 from netc.table.wrong import wrong_cells
 
 NOTHING: Mapping[str, str] = {}
@@ -22,16 +23,16 @@ MOST_CELLS = 1 << 20  # of a piece
 
 
 @contextmanager
-def opened(source: str) -> Iterator[RawTable]:
+def opened(source: str, options: ReadingOptions = FOUND_OUT) -> Iterator[RawTable]:
     """Open a table: a file, an address, or `-` for standard input. Its temporary files go away at the end."""
     if source != STDIN:
-        with open_table(source) as raw:
+        with open_table(source, options=options) as raw:
             yield raw
         return
     with tempfile.TemporaryDirectory(prefix="netc-") as folder:
         with (Path(folder) / "standard input").open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        with open_table("standard input", Path(folder)) as raw:
+        with open_table("standard input", Path(folder), options) as raw:
             yield raw
 
 
@@ -53,27 +54,23 @@ def cells_of(raw: RawTable, columns: Sequence[InputColumn]) -> dict[str, Cells]:
     return cells
 
 
-def pieces(
-    raw: RawTable, columns: Sequence[InputColumn], cells: Mapping[str, Cells], extra: Mapping[str, str] = NOTHING
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the inputs of a model for the rows of a table, some thousand rows at a time. `extra` adds values of SQL expressions."""
+def pieces(raw: RawTable, columns: Sequence[InputColumn], cells: Mapping[str, Cells]) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the inputs of a model for the rows of a table, some thousand rows at a time."""
     rows = max(1, MOST_CELLS // (16 * max(1, len(columns)))) * 16
-    select = {c.name: _value(c, cells[c.name]) for c in columns} | dict(extra)
-    for chunk in raw.chunks(select, rows):
-        yield {c.name: c.array(chunk[c.name]) for c in columns} | {name: chunk[name] for name in extra}
+    for chunk in raw.chunks({c.name: _value(c, cells[c.name]) for c in columns}, rows):
+        yield {c.name: c.array(chunk[c.name]) for c in columns}
 
 
 def chosen_rows(
     raw: RawTable, columns: Sequence[InputColumn], numbers: np.ndarray, extra: Mapping[str, str] = NOTHING
 ) -> dict[str, np.ndarray]:
-    """Return the inputs of a model, and the values of `extra`, for the rows of these sorted numbers."""
-    found, start = [], 0
-    for piece in pieces(raw, columns, cells_of(raw, columns), extra):
-        end = start + len(next(iter(piece.values())))
-        own = numbers[(numbers >= start) & (numbers < end)] - start
-        found.append({name: array[own] for name, array in piece.items()})
-        start = end
-    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    """Return the inputs of a model for the rows of these sorted numbers, and the values of the SQL expressions `extra`."""
+    cells = cells_of(raw, columns)
+    select = {c.name: _value(c, cells[c.name]) for c in columns} | dict(extra)
+    where = f"{ROW} in ({', '.join(map(str, numbers))})" if len(numbers) < raw.rows else ""
+    chunks = list(raw.chunks(select, where=where, order=ROW))
+    found = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in select}
+    return {c.name: c.array(found[c.name]) for c in columns} | {name: found[name] for name in extra}
 
 
 def _value(column: InputColumn, cells: Cells) -> str:

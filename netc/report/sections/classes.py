@@ -1,6 +1,7 @@
 """The confusion matrix, the scores per class, and the worst mistakes of a classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from netc.training.feed import Feeds
 
 MOST_CLASSES = 100
 PICTURES, ROWS, CONTEXT = 24, 12, 60
+MOST_CELLS, MOST_LETTERS = 8, 20  # of a row of a table
 
 
 @section("Confusion matrix", model=True)
@@ -79,7 +81,26 @@ def worst_mistakes(run: Run) -> Markup | None:
         return _as_pictures(classified, worst, [fed[classified.batch[k]][BATCH(pictures[1])][classified.place[k]] for k in worst])
     if source.source is not None and source.source.tokens:
         return _as_texts(run, classified, worst, fed, source)
-    return _as_rows(classified, worst, fed, source)
+    return _as_rows(classified, worst, fed, source, _raw_rows(run, worst))
+
+
+def _raw_rows(run: Run, rows: np.ndarray) -> dict[int, str]:
+    """The cells of rows of a table by their numbers among the test rows; empty for other data."""
+    columns = run.feeder.sources[0].raw(rows) if run.made.test_net.sources[0].type == "Table" else None
+    if columns is None or any(array.ndim > 1 for array in columns.values()):
+        return {}
+    shown = list(columns.items())[:MOST_CELLS]
+    more = f", … ({len(columns)} columns)" if len(columns) > MOST_CELLS else ""
+    return {int(row): ", ".join(f"{name} {_cell(array[k])}" for name, array in shown) + more for k, row in enumerate(rows)}
+
+
+def _cell(value: Any) -> str:
+    """A raw value: a number, or the start of a text."""
+    if isinstance(value, str):
+        return value if 0 < len(value) <= MOST_LETTERS else f"{value[:MOST_LETTERS]}…" if value else "–"
+    if isinstance(value, np.integer):  # a date in seconds
+        return "–" if value == np.iinfo(value.dtype).min else str(np.datetime64(int(value), "s")).replace("T00:00:00", "")
+    return "–" if np.isnan(value) else short(float(value))
 
 
 def _as_pictures(classified: Classified, worst: np.ndarray, rows: Sequence[np.ndarray]) -> Markup:
@@ -115,7 +136,7 @@ def _as_texts(run: Run, classified: Classified, worst: np.ndarray, fed: dict[int
     return table(("text", "true class", "predicted class", "its probability", "of the true class"), rows)
 
 
-def _as_rows(classified: Classified, worst: np.ndarray, fed: dict[int, Feeds], source: Layer) -> Markup | None:
+def _as_rows(classified: Classified, worst: np.ndarray, fed: dict[int, Feeds], source: Layer, raw: Mapping[int, str]) -> Markup | None:
     described = source.source
     axis = described.tops[0].batch_axis if described else 0
     if axis is None:
@@ -126,7 +147,8 @@ def _as_rows(classified: Classified, worst: np.ndarray, fed: dict[int, Feeds], s
         if len(batch) <= classified.place[k]:
             return None
         row = batch[classified.place[k]].reshape(-1)
-        numbers = ", ".join(short(float(v)) for v in row[:8]) + (f", … ({row.size} numbers)" if row.size > 8 else "")
+        numbers = raw.get(int(k)) or ", ".join(map(short, row[:MOST_CELLS].tolist()))
+        numbers += f", … ({row.size} numbers)" if row.size > MOST_CELLS and not raw else ""
         label, taken = classified.labels[k], classified.predicted[k]
         rows.append(
             (

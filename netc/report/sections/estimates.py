@@ -43,6 +43,9 @@ def _error(run: Run, layer: Layer, truth: np.ndarray, made: np.ndarray) -> float
 
 
 def _estimated(net: ResolvedNet) -> Layer | None:
-    """The layer that compares predictions and labels, if there is one number per row and the rows are no time series."""
-    labels = {top for x in net.sources if x.source and not x.source.target for top in x.tops[1:]}
+    """The layer that compares predictions and labels, if there is one number per row and the rows are no time series.
+
+    Tables have sections of their own.
+    """
+    labels = {top for x in net.sources if x.source and not x.source.target and x.type != "Table" for top in x.tops[1:]}
     return next((x for kind in ESTIMATES for x in net.layers if x.type == kind and x.bottoms[1] in labels), None)

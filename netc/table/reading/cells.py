@@ -26,17 +26,18 @@ def number_sql(column: RawColumn, options: ReadingOptions = FOUND_OUT) -> str:
     """An expression for the number in a cell: DOUBLE, NULL if the cell is missing or no number. A date becomes seconds since 1970.
 
     Text may have a sign, digits with the separators of `options`, an exponent, a currency before or after it, and `%`, which does not
-    change the number; parentheses make it negative. `inf`, `0x10` and `1_000` are no numbers.
+    change the number; parentheses make it negative. `0x10` and `1_000` are no numbers.
     """
     name = stored(column.name)  # which needs no cleaning: spaces and texts of missing cells are no digits
     if column.kind != "text":
+        name = quoted(column.name)
         return f"epoch({name})" if column.kind == "date" else f"{name}::DOUBLE"
     if options.decimal == ",":
         number = f"try_cast(replace({name}, ',', '.') as DOUBLE)"
         plain = f"not contains({name}, '.') and not contains({name}, '_')"
     else:
         number, plain = f"try_cast({name} as DOUBLE)", f"not contains({name}, '_')"
-    return f"case when isfinite({number}) and {plain} then {number} else {_dressed(name, options)} end"
+    return f"case when not isnan({number}) and {plain} then {number} else {_dressed(name, options)} end"
 
 
 def _dressed(name: str, options: ReadingOptions) -> str:
@@ -51,7 +52,7 @@ def _dressed(name: str, options: ReadingOptions) -> str:
     number = f"replace({number}, ',', '.')" if options.decimal == "," else number
     sign = f"case when starts_with({name}, '(') and ends_with({name}, ')') then -1 else 1 end"
     number = f"{sign} * try_cast({number} as DOUBLE)"
-    return f"case when regexp_full_match({name}, {pattern}) and isfinite({number}) then {number} end"
+    return f"case when regexp_full_match({name}, {pattern}) then {number} end"
 
 
 def text_sql(column: RawColumn) -> str:

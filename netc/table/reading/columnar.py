@@ -7,6 +7,7 @@ from netc.errors import DataError, Place
 from netc.table.reading.names import checked_names
 from netc.table.reading.options import Kind, RawColumn, ReadingOptions
 from netc.table.reading.part import Part, PlainFile
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import SQL_TYPES, Store, identifier, literal
 
 KINDS: dict[str, Kind] = {
@@ -37,7 +38,7 @@ def read_arrow(file: PlainFile, options: ReadingOptions, store: Store) -> Part:
             arrow = nanoarrow.ArrayStream.from_readable(stream)
             store.connection.from_arrow(arrow).create(table)
     except Exception as error:  # NanoarrowException and duckdb.Error have no base of their own in common
-        raise DataError(f"{file.name}: The Arrow file is damaged, or has cells of an unknown type ({str(error).splitlines()[0]}).") from error
+        raise DataError(f"{file.name}: The Arrow file is damaged, or has cells of an unknown type ({reason(error)}).") from error
     return _part(file, table, options, store)
 
 
@@ -69,7 +70,7 @@ def _part(file: PlainFile, relation: str, options: ReadingOptions, store: Store)
 
 
 def _reason(error: Exception) -> str:
-    return f"The file is damaged, or a cell cannot be read ({str(error).splitlines()[0][:300]})."
+    return f"The file is damaged, or a cell cannot be read ({reason(error)})."
 
 
 def kind_of(stored: str) -> Kind | None:

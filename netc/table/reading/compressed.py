@@ -6,11 +6,12 @@ import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from netc.errors import DataError
 from netc.files import CHUNK, open_plain
 from netc.table.reading.part import PlainFile
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import Store, literal
 
 
@@ -25,7 +26,7 @@ class Compression:
 
 
 COMPRESSIONS = (
-    Compression("gzip", ".gz", b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
+    Compression("gzip", ".gz", b"\x1f\x8b", lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
     Compression("bzip2", ".bz2", b"BZh", bz2.BZ2File),
     Compression("xz", ".xz", b"\xfd7zXZ\0", lzma.LZMAFile),
     Compression("zstd", ".zst", b"\x28\xb5\x2f\xfd", None),
@@ -91,4 +92,4 @@ def _lines(path: Path, store: Store) -> Iterator[bytes]:
             while rows := found.fetchmany(1000):
                 yield "".join(f"{line or ''}\n" for (line,) in rows).encode()
         except duckdb.Error as error:
-            raise ValueError(str(error).partition("\n")[0]) from error
+            raise ValueError(reason(error)) from error

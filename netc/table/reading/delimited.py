@@ -44,9 +44,7 @@ def read_delimited(file: PlainFile, options: ReadingOptions, store: Store) -> Pa
     names = column_names(file.name, head)
     head = replace(head, dialect=_numbers(file.name, head, options))
     table = Delimited(file, head, names, as_utf8(file.path, file.name, encoding, head.dialect.comment, store.temporary()))
-    return Part(
-        file.name, tuple(RawColumn(name, "text") for name in names), table.text.sha256, head.dialect, table.load, table.place
-    )
+    return Part(file.name, tuple(RawColumn(name, "text") for name in names), table.text.sha256, head.dialect, table.load, table.place)
 
 
 def _start(path: Path) -> tuple[bytes, bool]:

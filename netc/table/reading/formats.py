@@ -47,7 +47,9 @@ OTHERS = {
 
 
 def _is_excel(start: bytes) -> bool:
-    return start.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in start or b"xl/" in start or b"mimetypeapplication/vnd.oasis" in start)
+    return start.startswith(b"PK\x03\x04") and (
+        b"[Content_Types].xml" in start or b"xl/" in start or b"mimetypeapplication/vnd.oasis" in start
+    )
 
 
 def _is_json(start: bytes) -> bool:
@@ -66,7 +68,9 @@ def _is_json(start: bytes) -> bool:
 
 FORMATS = (
     Format("Parquet", (".parquet", ".pq"), lambda start: start.startswith(b"PAR1"), read_parquet),
-    Format("Arrow", (".arrow", ".feather", ".arrows", ".ipc"), lambda start: start.startswith((b"ARROW1", b"\xff\xff\xff\xff")), read_arrow),
+    Format(
+        "Arrow", (".arrow", ".feather", ".arrows", ".ipc"), lambda start: start.startswith((b"ARROW1", b"\xff\xff\xff\xff")), read_arrow
+    ),
     Format("Excel", (".xlsx", ".xlsm", ".ods"), _is_excel, read_excel),
     Format("SQLite", (".sqlite", ".sqlite3", ".db"), lambda start: start.startswith(b"SQLite format 3\0"), read_sqlite_file),
     Format("JSON", (".jsonl", ".ndjson", ".json"), _is_json, read_objects),
@@ -85,7 +89,9 @@ def read_part(file: PlainFile, options: ReadingOptions, store: Store) -> Part:
         _check_text(file.name, start)
     named = next((form for form in FORMATS if suffix in form.suffixes), None)
     if named is not None and named is not found:
-        cure = f"Rename it to {Path(file.name).stem}{found.suffixes[0]}." if found.name != "text" else "Rename it to what it is, such as .csv."
+        cure = (
+            f"Rename it to {Path(file.name).stem}{found.suffixes[0]}." if found.name != "text" else "Rename it to what it is, such as .csv."
+        )
         raise DataError(f"{file.name}: It is {_article(found.name)} file, not {_article(named.name)} file as its name says. {cure}")
     return found.read(file, options, store)
 

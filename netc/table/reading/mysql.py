@@ -10,6 +10,7 @@ from netc.table.reading.addresses import Address
 from netc.table.reading.options import Kind, RawColumn, ReadingOptions
 from netc.table.reading.part import Part
 from netc.table.reading.queries import query_for
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import Store
 from netc.table.reading.streamed import streamed
 
@@ -22,6 +23,7 @@ KINDS: dict[str, Kind] = {
     "FLOAT": "number", "DOUBLE": "number", "DECIMAL": "number", "NEWDECIMAL": "number",
     "DATE": "date", "DATETIME": "date", "TIMESTAMP": "date", "NEWDATE": "date",
 }  # fmt: skip
+ACCESS_DENIED, NO_DATABASE = 1045, (1044, 1049)  # numbers of errors
 REFUSED = ("BIT", "GEOMETRY")
 BYTES = ("TINY_BLOB", "MEDIUM_BLOB", "LONG_BLOB", "BLOB", "VAR_STRING", "STRING", "VARCHAR")
 
@@ -60,7 +62,7 @@ def _connect(address: Address, patience: int) -> Any:
     if file.is_file():
         given |= {"read_default_file": str(file), "read_default_group": "client"}
     return pymysql.connect(
-        **{key: value for key, value in given.items() if value}, charset="utf8mb4", conv={}, connect_timeout=PATIENCE,
+        **{key: value for key, value in given.items() if value}, charset="utf8mb4", conv=pymysql.converters.encoders, connect_timeout=PATIENCE,
         read_timeout=patience, write_timeout=PATIENCE,
     )  # fmt: skip
 
@@ -91,7 +93,8 @@ def _rows(cursor: Any) -> Iterator[Sequence[object]]:
 
 
 def _reason(error: Exception) -> str:
-    """What the server or the driver says, in one line."""
-    code, said = (*error.args, "", "")[:2] if len(error.args) > 1 else (0, str(error))
-    refused = isinstance(code, int) and (2000 <= code < 3000 or code in (1044, 1045, 1049)) or isinstance(error, OSError)
-    return f"{'Cannot connect' if refused else 'The query failed'}: {str(said).splitlines()[0][:300]}"
+    """What failed, by the number of the error: those of the client begin with 2000; then what the server says."""
+    code, said = error.args[:2] if len(error.args) > 1 else (0, error)
+    cure = f" The password is not in the address: {PASSWORD_FROM}" if code == ACCESS_DENIED else ""
+    connecting = code in (ACCESS_DENIED, *NO_DATABASE) or 2000 <= code < 3000
+    return f"{'Cannot connect' if connecting else 'The query failed'}: {reason(Exception(said))}.{cure}"

@@ -11,6 +11,7 @@ from netc.files import open_plain
 from netc.table.reading.names import checked_names
 from netc.table.reading.options import Kind, RawColumn, ReadingOptions
 from netc.table.reading.part import Part, PlainFile
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import SQL_TYPES, Store, literal
 
 KINDS: dict[str, Kind] = {
@@ -23,7 +24,7 @@ def read_objects(file: PlainFile, options: ReadingOptions, store: Store) -> Part
     """Find the keys and kinds in all objects. DataError if one is no JSON, or a cell is an array or an object."""
     import duckdb
 
-    with open_plain(file.path) as stream:
+    with file.path.open("rb") as stream:
         array = stream.read(4096).decode("utf-8-sig", errors="ignore").lstrip()[:1] == "["
         stream.seek(0)
         digest = file_digest(stream, "sha256").hexdigest()
@@ -51,9 +52,9 @@ def read_objects(file: PlainFile, options: ReadingOptions, store: Store) -> Part
 
 def _columns(name: str, structure: Any) -> tuple[RawColumn, ...]:
     if not isinstance(structure, dict) or not structure:
-        raise DataError(f"{name}: Expected an object a line, such as {{\"age\": 31}}, or an array of such objects.")
-    wrong = [f"{name}: Column {key!r} has {'arrays' if isinstance(kind, list) else 'objects'} as cells. Expected texts, numbers or booleans."
-             for key, kind in structure.items() if not isinstance(kind, str)]  # fmt: skip
+        raise DataError(f'{name}: Expected an object a line, such as {{"age": 31}}, or an array of such objects.')
+    nested = {key: "arrays" if isinstance(kind, list) else "objects" for key, kind in structure.items() if not isinstance(kind, str)}
+    wrong = [f"{name}: Column {key!r} has {what} as cells. Expected texts, numbers or booleans." for key, what in nested.items()]
     if wrong:
         raise DataError(*wrong)
     lower: dict[str, str] = {}
@@ -67,7 +68,7 @@ def _columns(name: str, structure: Any) -> tuple[RawColumn, ...]:
 
 def _reason(error: Exception, file: PlainFile) -> str:
     """What DuckDB says, without its own hints and the path of a temporary file."""
-    return "It is not valid JSON: " + str(error).splitlines()[0].replace(str(file.path), file.name)[:300]
+    return "It is not valid JSON: " + reason(error).replace(str(file.path), file.name)
 
 
 def _place(file: PlainFile, row: int, key: str) -> Place:

@@ -1,38 +1,71 @@
 """Open a table by its source: find its parts, load their cells, join them."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from netc.errors import DataError, Place
+from netc.table.reading.addresses import Address, address_of, scheme_of, without_secrets
 from netc.table.reading.cells import cleaned
+from netc.table.reading.fetched import fetched
 from netc.table.reading.formats import read_part
+from netc.table.reading.mysql import PASSWORD_FROM as MYSQL_PASSWORD
+from netc.table.reading.mysql import read_mysql
 from netc.table.reading.names import UNNAMED
 from netc.table.reading.options import FOUND_OUT, RawColumn, ReadingOptions
 from netc.table.reading.part import Part
-from netc.table.reading.paths import files_of
+from netc.table.reading.paths import files_of, joined
+from netc.table.reading.postgres import PASSWORD_FROM as POSTGRES_PASSWORD
+from netc.table.reading.postgres import read_postgres
 from netc.table.reading.raw import RawTable
+from netc.table.reading.sqlite import read_sqlite
 from netc.table.reading.store import CELLS, Store, quoted
-from netc.table.reading.text_folder import read_texts
+from netc.table.reading.text_folder import is_text_folder, read_texts
 
 HERE = Path()
 
 
+@dataclass(frozen=True)
+class Database:
+    """A kind of database: its reader, and where its driver finds a password."""
+
+    read: Callable[[Address, Path, ReadingOptions, Store], Part]
+    password_from: str = ""
+
+
+_POSTGRES, _MYSQL = Database(read_postgres, POSTGRES_PASSWORD), Database(read_mysql, MYSQL_PASSWORD)
+DATABASES = {
+    "sqlite": Database(read_sqlite), "postgresql": _POSTGRES, "postgres": _POSTGRES, "mysql": _MYSQL, "mariadb": _MYSQL,
+}  # fmt: skip
+
+
 def open_table(source: str, base: Path = HERE, options: ReadingOptions = FOUND_OUT) -> RawTable:
-    """Open the table at `source`: a path that may be relative to `base`, a glob of files, an address, or a folder of texts.
+    """Open the table at `source`: a path that may be relative to `base`, a glob of files, a folder of texts, or an address.
 
     DataError lists everything that is wrong.
     """
-    if "://" not in source and (base / source).is_dir():
+    if is_text_folder(base / source):
         return read_texts(base / source, source, options)
     store = Store()
     try:
-        return _opened(source, [read_part(file, options, store) for file in files_of(source, base, store)], options, store)
+        return _opened(without_secrets(source), _parts(source, base, options, store), options, store)
     except BaseException:
         store.close()
         raise
+
+
+def _parts(source: str, base: Path, options: ReadingOptions, store: Store) -> list[Part]:
+    """The files of a source, or the result of a query."""
+    scheme = scheme_of(source)
+    if database := DATABASES.get(scheme):
+        return [database.read(address_of(source, database.password_from), base, options, store)]
+    if scheme in ("file", "local"):
+        raise DataError(f"{source}: Write the path of a local file without {scheme}://.")
+    files = [fetched(source, store)] if scheme else files_of(source, base)
+    return joined([partial(read_part, file, options, store) for file in files])
 
 
 def _opened(source: str, parts: Sequence[Part], options: ReadingOptions, store: Store) -> RawTable:
@@ -40,7 +73,7 @@ def _opened(source: str, parts: Sequence[Part], options: ReadingOptions, store: 
     store.create(columns, lambda cell: cleaned(cell, options.missing))
     ends = [_load(part, columns, store) for part in parts]
     if not ends[-1]:
-        raise DataError(f"{source}: There are no rows below the header.")
+        raise DataError(f"{source}: There are no rows.")
     digest = parts[0].sha256 if len(parts) == 1 else sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
     table = RawTable(source, columns, ends[-1], digest, parts[0].dialect, store, _Places(parts, columns, ends).find)
     _check_repeated_header(table)

@@ -9,12 +9,13 @@ from netc.table.reading.names import checked_names
 from netc.table.reading.options import Kind, RawColumn, ReadingOptions
 from netc.table.reading.part import Part
 from netc.table.reading.queries import query_for
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import Store
 from netc.table.reading.streamed import from_csv
 
 PASSWORD_FROM = "set PGPASSWORD, or write it to ~/.pgpass."
 PATIENCE = 10  # seconds to wait for a connection
-ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+ALIVE: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 TABLES = """select case when n.nspname = any (current_schemas(false)) then c.relname else n.nspname || '.' || c.relname end
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'v', 'm', 'p', 'f') and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' order by 1"""
@@ -32,8 +33,8 @@ def read_postgres(address: Address, base: Path, options: ReadingOptions, store: 
         import psycopg
     except ImportError as error:
         raise DataError(f"{address.name}: PostgreSQL needs pip install 'netc[postgres]'.") from error
-    settings = {key: value for key, value in address.settings.items() if key != "table"}
-    given = {"user": address.user, "host": address.host, "port": address.port, "dbname": address.path}
+    settings: dict[str, Any] = {key: value for key, value in address.settings.items() if key != "table"}
+    given: dict[str, Any] = {"user": address.user, "host": address.host, "port": address.port, "dbname": address.path}
     try:
         with psycopg.connect(
             **{key: value for key, value in given.items() if value}, **ALIVE, connect_timeout=PATIENCE, **settings,
@@ -47,7 +48,10 @@ def read_postgres(address: Address, base: Path, options: ReadingOptions, store: 
                 for piece in copy:
                     file.write(piece)
     except psycopg.Error as error:
-        raise DataError(f"{address.name}: {_reason(error)}") from None
+        pgconn = getattr(error, "pgconn", None)
+        cure = f" The password is not in the address: {PASSWORD_FROM}" if pgconn and (pgconn.needs_password or pgconn.used_password) else ""
+        what = "The query failed" if error.sqlstate else "Cannot connect"
+        raise DataError(f"{address.name}: {what}: {reason(error)}.{cure}") from None
     return from_csv(address.name, columns, path, options)
 
 
@@ -68,10 +72,3 @@ def _columns(name: str, cursor: Any, query: str) -> list[RawColumn]:
     if wrong:
         raise DataError(*wrong)
     return columns
-
-
-def _reason(error: Exception) -> str:
-    """What the server or the driver says, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1] if len(lines) > 1 and "failed" in lines[0] else (lines or [type(error).__name__])[0]
-    return f"{'The query failed' if getattr(error, 'sqlstate', None) else 'Cannot connect'}: {said[:300]}"

@@ -4,11 +4,12 @@ Names of columns are case-sensitive in netc, and not in DuckDB: `quoted` makes i
 """
 
 import os
+import secrets
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 MEMORY = "200MB"
 CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, and the number of a row
 SQL_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "date": "TIMESTAMP"}
-PREFIX, LOCK = "netc-table-", "lock"
+# What is shown of a cell that is no text: NaN, and dates that are infinite, are missing.
+SHOWN: dict[Kind, str] = {"number": "case when not isnan({0}) then {0} end", "date": "case when isfinite({0}) then {0} end",
+                          "integer": "{0}", "boolean": "{0}"}  # fmt: skip
+PREFIX, LOCK = "netc-cells-", ".lock"
 
 
 def quoted(name: str) -> str:
@@ -49,13 +53,15 @@ class Store:
     """A DuckDB connection and its folder. Both go away with the object, at the latest when the process ends."""
 
     def __init__(self) -> None:
-        remove_orphans(Path(tempfile.gettempdir()))
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        held = locked(self.folder / LOCK, wait=False)
+        parent = Path(tempfile.gettempdir())
+        remove_orphans(parent)
+        self.folder = parent / f"{PREFIX}{secrets.token_hex(8)}"
+        held = locked(lock_of(self.folder), keep=False)  # before there is a folder, so that nobody takes it for an orphan
         held.__enter__()
+        self.folder.mkdir(mode=0o700)
         self.connection = _connect(self.folder)
         self._numbers = count()
-        self.close = weakref.finalize(self, _remove, self.connection, held, self.folder)
+        self.close = weakref.finalize(self, _remove, self.connection, held, self.folder, os.getpid())
 
     def temporary(self) -> Path:
         """The path of a file that does not exist yet."""
@@ -64,8 +70,8 @@ class Store:
     def create(self, columns: Sequence[RawColumn], clean: Callable[[str], str]) -> None:
         """Create the relation `cells`: a view of the cells as they are stored, in which texts are clean."""
         self.sql(f"create table {STORED} ({', '.join(f'c{k} {SQL_TYPES[column.kind]}' for k, column in enumerate(columns))})")
-        shown = (f"{clean(f'c{k}') if column.kind == 'text' else f'c{k}'} as {quoted(column.name)}, c{k} as {stored(column.name)}"
-                 for k, column in enumerate(columns))  # fmt: skip
+        shown = (f"{clean(f'c{k}') if column.kind == 'text' else SHOWN[column.kind].format(f'c{k}')} as {quoted(column.name)},"
+                 f" c{k} as {stored(column.name)}" for k, column in enumerate(columns))  # fmt: skip
         self.sql(f"create view {CELLS} as select {ROW}, {', '.join(shown)} from {STORED}")
 
     def append(self, select: str) -> None:
@@ -111,18 +117,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _remove(connection: "duckdb.DuckDBPyConnection", held: Any, folder: Path) -> None:
+def _remove(connection: "duckdb.DuckDBPyConnection", held: Any, folder: Path, owner: int) -> None:
+    if os.getpid() != owner:  # a copy of the process, which ends first
+        return
     connection.close()
-    held.__exit__(None, None, None)
     shutil.rmtree(folder, ignore_errors=True)
+    held.__exit__(None, None, None)
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that a process locks as long as it uses a folder."""
+    return folder.with_name(folder.name + LOCK)
 
 
 def remove_orphans(directory: Path) -> None:
     """Remove the folders of processes that were killed."""
-    for folder in directory.glob(PREFIX + "*"):
-        try:
-            with locked(folder / LOCK, wait=False) as alone:
-                if alone:
-                    shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # in use, or another user's
-            continue
+    for lock in directory.glob(f"{PREFIX}*{LOCK}"):
+        with suppress(OSError), locked(lock, wait=False, keep=False) as alone:  # OSError: it is in use, or another user's
+            if alone:
+                shutil.rmtree(str(lock).removesuffix(LOCK), ignore_errors=True)

@@ -12,6 +12,7 @@ from netc.errors import DataError, Place
 from netc.table.reading.names import checked_names
 from netc.table.reading.options import Kind, RawColumn, ReadingOptions
 from netc.table.reading.part import Part
+from netc.table.reading.reasons import reason
 from netc.table.reading.store import SQL_TYPES, Store, literal
 
 LONGEST = 1 << 24  # bytes of a row
@@ -46,7 +47,7 @@ def from_csv(name: str, columns: Sequence[RawColumn], path: Path, options: Readi
         try:
             store.append(f"select {cells} from {relation}")
         except duckdb.Error as error:
-            raise DataError(f"{name}: A cell cannot be read: {str(error).splitlines()[0]}") from error
+            raise DataError(f"{name}: A cell cannot be read: {reason(error)}") from error
 
     return Part(name, tuple(columns), digest, options, load, lambda row, column: Place(f"{name}, row {row + 1}"))
 

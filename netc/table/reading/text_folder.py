@@ -21,7 +21,7 @@ from netc.errors import DataError, Place
 from netc.files import read_file
 from netc.table.reading.options import RawColumn, ReadingOptions
 from netc.table.reading.raw import RawTable
-from netc.table.reading.store import CELLS, Store, quoted
+from netc.table.reading.store import Store
 
 PATH, TEXT, CLASS, PART = "path", "text", "class", "part"
 SUFFIXES = (".txt", ".text", ".md", ".eml")
@@ -125,9 +125,9 @@ def read_texts(folder: Path, name: str, options: ReadingOptions) -> RawTable:
     """
     found = _checked(read_folder(folder, _is_text))
     files = list(found.files())
-    columns = (PATH, TEXT, CLASS, *([PART] if found.split else []))
+    columns = tuple(RawColumn(column, "text") for column in (PATH, TEXT, CLASS, *([PART] if found.split else [])))
     store, digest = Store(), sha256()
-    store.sql(f"create table {CELLS} ({', '.join(f'{quoted(column)} VARCHAR' for column in columns)})")
+    store.create(columns, lambda cell: cell)
     wrong = list[str]()
     for start in range(0, len(files), SEVERAL):
         some = files[start : start + SEVERAL]
@@ -139,14 +139,13 @@ def read_texts(folder: Path, name: str, options: ReadingOptions) -> RawTable:
             digest.update("\0".join(map(str, row)).encode(errors="surrogateescape"))
         batch = {f"c{k}": np.array([row[k] for row in cells], object) for k in range(len(columns))}
         store.connection.register("batch", batch)
-        store.sql(f"insert into {CELLS} select {', '.join(batch)} from batch")
+        store.append(f"select {', '.join(batch)} from batch")
         store.connection.unregister("batch")
     if wrong:
         store.close()
         more = f" {len(wrong):,} of {len(files):,} texts are wrong." if len(wrong) > 1 else ""
         raise DataError(f"{wrong[0]}: The text is not {options.encoding}.{more}")
-    raw = tuple(RawColumn(column, "text") for column in columns)
-    return RawTable(name, raw, len(files), digest.hexdigest(), options, store, lambda row, column: Place(str(files[row][0])))
+    return RawTable(name, columns, len(files), digest.hexdigest(), options, store, lambda row, column: Place(str(files[row][0])))
 
 
 def _is_text(name: str) -> bool:

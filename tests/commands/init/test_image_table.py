@@ -97,6 +97,13 @@ def test_a_column_may_name_the_parts(here: Path) -> None:
     assert "accuracy" in trained("list.yaml", "--set", "solver.max_epoch=2")
 
 
+def test_whole_numbers_that_differ_in_most_rows_are_predicted(here: Path) -> None:
+    listed("photos/list.csv", "path,age", "img/{k}.png,{k}", range(16))
+    result = netc("init", "photos/list.csv")
+    assert "for 16 images and the number 'age' to predict" in result.stdout and "regression: true" in Path("list.yaml").read_text()
+    assert "rmse" in trained("list.yaml", "--set", "solver.max_epoch=1")
+
+
 def test_rare_classes_are_named(here: Path) -> None:
     listed("photos/list.csv", "path,kind", "img/{k}.png,{kind}", range(21))
     assert "netc: Less than 3 images: class 'bright'." in netc("init", "photos/list.csv").stderr

@@ -1,6 +1,7 @@
 """Each kind of data that `netc init` knows has a row: data of that kind, which no other kind recognises first."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,20 @@ def text_in(path: Path) -> Path:
     return path
 
 
+def days_in(path: Path) -> Path:
+    lines = [f"{date(2024, 1, 1) + timedelta(k)},{k * k % 17 / 2 + 0.1}" for k in range(100)]
+    path.write_text("\n".join(["day,sold", *lines]))
+    return path
+
+
+LABELS = {"series": ("sold",), "arrays": ("label",)}  # a label that the user names
 ROWS: dict[str, Callable[[Path], Path]] = {
     "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
     "texts": lambda folder: folder_of_texts(folder / "texts"),
     "images": lambda folder: folder_of_images(folder / "photos"),
-    "table": lambda folder: write_table(folder / "table.csv", customers()),
     "arrays": write_arrays,
+    "series": lambda folder: days_in(folder / "days.csv"),
+    "table": lambda folder: write_table(folder / "table.csv", customers()),
     "described": lambda folder: text_in(folder / "a.txt"),
 }
 
@@ -44,7 +53,7 @@ ROWS: dict[str, Callable[[Path], Path]] = {
 @pytest.mark.parametrize("kind", ROWS)
 def test_a_kind_recognises_its_data(tmp_path: Path, kind: str) -> None:
     registry.load()
-    wanted = Wanted(str(ROWS[kind](tmp_path)), tmp_path / "net.yaml")
+    wanted = Wanted(str(ROWS[kind](tmp_path)), tmp_path / "net.yaml", LABELS.get(kind, ()))
     assert next(k.name for k in KINDS if k.recognise(wanted)) == kind
 
 
@@ -52,6 +61,14 @@ def test_a_kind_recognises_its_data(tmp_path: Path, kind: str) -> None:
 def test_only_the_last_kind_takes_what_is_named_or_missing(tmp_path: Path, data: str) -> None:
     registry.load()
     assert [k.name for k in KINDS if k.recognise(Wanted(data, tmp_path / "net.yaml"))] == [KINDS[-1].name]
+
+
+@pytest.mark.parametrize("file", ["data.mdb", "CURRENT", "MANIFEST-000001"])
+def test_a_database_is_no_folder_of_images_or_texts(tmp_path: Path, file: str) -> None:
+    folder_of_images(tmp_path / "db")
+    folder_of_texts(tmp_path / "db" / "more")
+    (tmp_path / "db" / file).touch()
+    assert [k.name for k in KINDS if k.recognise(Wanted(str(tmp_path / "db"), tmp_path / "net.yaml"))] == [KINDS[-1].name]
 
 
 def test_every_kind_has_a_row() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.data import Tables, TopSpec
+from netc.data import Learned, Tables, TopSpec, rows_said
 from netc.errors import DataError
 from tests.data.layers import data_layer
 from tests.data.sources.test_image_folder import save, whole
@@ -50,6 +50,18 @@ def test_other_files_are_read_by_the_classes_of_the_training_rows(photos: Path) 
         "list.csv:2:3: Column 'kind' is 'cow'. Expected the name of a class. Known names: cat, dog.",
         f"list.csv:3:7: Column 'path' is '1.png'. Expected the path of an image, from the folder {photos}/more.",
     ]
+
+
+def test_numbers_to_predict_stay_numbers_in_other_files(photos: Path) -> None:
+    """A trained net reads whole numbers as it read fractions, and keeps their mean; its weights say so."""
+    fields: dict[str, Any] = {"image_column": "path", "label_column": "size"}
+    known = Learned.of(data.describe(data_layer("in/list.csv", **fields), "TRAIN", photos))
+    assert Learned.from_json(rows_said({"data": known})["data"]) == known
+    (photos / "in" / "more.csv").write_text("path,size\na/0.png,1\na/1.png,2\n")
+    layer = data_layer("in/more.csv", **fields)
+    assert data.describe(layer, "TRAIN", photos).tops[1].dtype == "int64"
+    top = Tables(photos).reader(layer, "TRAIN", known).description.tops[1]
+    assert top.dtype == "float32" and top.mean == (3.5,)
 
 
 def test_a_folder_that_the_paths_start_from(photos: Path) -> None:

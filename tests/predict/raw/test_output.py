@@ -61,8 +61,18 @@ def test_the_threshold_decides_and_says_on_what(model: Path, table: Path, tmp_pa
     assert [line.split(": ")[1].split()[0] for line in printed] == [r["class"] for r in rows]
 
 
+def test_a_threshold_of_the_model_by_name(model: Path, table: Path) -> None:
+    opened = Model(model)
+    stated = opened.metadata["thresholds"]["f1"]
+    result = netc("predict", model, table, "--threshold", "f1")
+    assert result.exit_code == 0 and f"if its score is at least {stated:g}" in result.stderr
+    expected = [p.best[0][0] for p in opened.predict(str(table), threshold=stated)]
+    assert [line.split(": ")[1].split()[0] for line in result.stdout.splitlines()] == expected
+
+
 @pytest.mark.parametrize(
-    "given, said", [("1.5", "Expected a number from 0 to 1"), ("f3", "'f3' is neither a number nor known"), ("nan", "Expected")]
+    "given, said",
+    [("1.5", "Expected a number from 0 to 1"), ("f3", "'f3' is neither a number nor known. Did you mean 'f1'?"), ("nan", "Expected")],
 )
 def test_other_thresholds_are_refused(model: Path, table: Path, given: str, said: str) -> None:
     result = netc("predict", model, table, "--threshold", given)

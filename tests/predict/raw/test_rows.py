@@ -56,6 +56,11 @@ def test_a_row_has_the_same_scores_in_every_table(model: Path, table: Path, tmp_
     np.testing.assert_array_equal(scores(model, long), np.concatenate([expected[7:], *[expected] * 50]))
 
 
+def test_texts_of_missing_cells_are_those_of_training(model: Path, table: Path, tmp_path: Path) -> None:
+    dashes = {n: [c or "-" for c in cells] for n, cells in NEW.items()}
+    np.testing.assert_array_equal(scores(model, write_table(tmp_path / "dashes.csv", dashes)), scores(model, table))
+
+
 def test_small_pieces_give_the_same(model: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = scores(model, table)
     monkeypatch.setattr(rows, "MOST_CELLS", 64)
