@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netc.table.profile import ColumnProfile, sampled
+from netc.table.profile import TOGETHER, ColumnProfile, sampled
 from netc.table.reading import RawTable, number_sql, text_sql
 
 BINS = 24  # intervals of a number
@@ -35,16 +35,22 @@ def scores(raw: RawTable, label: ColumnProfile, classes: bool, columns: Sequence
     answer = text_sql(stored[label.name]) if classes else number_sql(stored[label.name], raw.dialect)
     where = " and ".join(filter(None, (rows, f"({answer}) is not null")))
 
-    def read(sql: str) -> np.ndarray:
-        return np.concatenate([chunk["x"] for chunk in raw.chunks({"x": sql}, where=where)])
-
-    wanted = _one_hot(read(_key(answer))) if classes else read(answer)[:, None]
+    (answers,) = _read(raw, [_key(answer) if classes else answer], where)
+    wanted = _one_hot(answers) if classes else answers[:, None]
     found = []
-    for column in columns:
-        place = stored[column.name]
-        groups = _intervals(read(number_sql(place, raw.dialect))) if column.is_numeric else read(_key(text_sql(place)))
-        found.append(Score(column.name, _measured(groups, wanted, classes), "AUC" if classes else "R2"))
+    for start in range(0, len(columns), TOGETHER):
+        some = columns[start : start + TOGETHER]
+        cells = [number_sql(stored[c.name], raw.dialect) if c.is_numeric else _key(text_sql(stored[c.name])) for c in some]
+        for column, read in zip(some, _read(raw, cells, where), strict=True):
+            groups = _intervals(read) if column.is_numeric else read
+            found.append(Score(column.name, _measured(groups, wanted, classes), "AUC" if classes else "R2"))
     return sorted(found, key=lambda score: -score.value)
+
+
+def _read(raw: RawTable, cells: Sequence[str], where: str) -> list[np.ndarray]:
+    """The values of SQL expressions in the rows where `where` is true."""
+    chunks = list(raw.chunks({str(k): sql for k, sql in enumerate(cells)}, where=where))
+    return [np.concatenate([chunk[str(k)] for chunk in chunks]) for k in range(len(cells))]
 
 
 def leaks(found: Sequence[Score], copies: Collection[str] = ()) -> list[Score]:
