@@ -1,16 +1,18 @@
 """How well one column alone predicts the label: a rule learned on half of the rows and measured on the other half."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from netc.table.profile import TOGETHER, ColumnProfile, sampled
 from netc.table.reading import RawTable, number_sql, text_sql
+from netc.table.rules import Choice
 
 BINS = 24  # intervals of a number
 PRIOR = 1.0  # rows of the whole table that each value counts besides its own
 PERFECT = 0.95  # AUC, or R2, of a column that tells the label
+COPIED = 50  # a column with at most so many values may be the label in other words
 COPY = 0.9995  # of a column that is the label in other words
 LEAST = {"AUC": 0.55, "R2": 0.05}  # of the best other column, if it tells more than chance
 APART = 4.0  # such a column makes at most a fourth of the mistakes of the next best column
@@ -73,6 +75,16 @@ def leaks(found: Sequence[Score], copies: Collection[str] = ()) -> list[Score]:
 def strong(found: Sequence[Score]) -> list[Score]:
     """Return the columns that nearly tell the label."""
     return [score for score in found if score.value >= PERFECT]
+
+
+def judged(choice: Choice, told: Score | None, doubtful: Score | None) -> Choice:
+    """Return the choice, if the column tells the label, or nearly tells it."""
+    if told:
+        return Choice(choice.name, "", f"alone tells the label ({told})")
+    if doubtful:
+        warning = f"It alone nearly tells the label ({doubtful}). If it is known only after the label, move it to `ignore`."
+        return replace(choice, note=" ".join(filter(None, (choice.note, warning))))
+    return choice
 
 
 def _key(text: str) -> str:
