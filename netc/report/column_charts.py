@@ -78,7 +78,8 @@ def _histogram(title: str, drawn: Histogram, groups: Groups) -> Markup:
 
 def _height(left: float, right: float, base: float, most: float) -> Markup:
     """The axis of the bars, with the rows of the highest bar."""
-    form = '<path class="grid" d="M{0:g} {2:g}H{1:g}"/><path class="axis" d="M{0:g} {3:g}H{1:g}"/><text x="{4:g}" y="{5:g}" text-anchor="end">{6}</text>'
+    form = '<path class="grid" d="M{0:g} {2:g}H{1:g}"/><path class="axis" d="M{0:g} {3:g}H{1:g}"/>'
+    form += '<text x="{4:g}" y="{5:g}" text-anchor="end">{6}</text>'
     return Markup(form).format(left, right, base - HIGH, base, left - 6, base - HIGH + 4, short(most))
 
 

@@ -34,7 +34,7 @@ def _columns(seen: Overview, width: int) -> list[str]:
     """A line for each column, cut at the width of the terminal."""
     head = ("column", "type", "gaps", "distinct", *([seen.measure] if seen.measure else []), "distribution".ljust(SPARK), "values")
     rows = [_row(seen, view) for view in seen.columns[:MOST_ROWS]]
-    made = [line[:width].rstrip() for line in aligned([head, *rows])]
+    made = [line if len(line) <= width else f"{line[: width - 1]}…" for line in aligned([head, *rows])]
     return made + [f"and {len(seen.columns) - MOST_ROWS:,} more columns"] * (len(seen.columns) > MOST_ROWS)
 
 
