@@ -40,7 +40,7 @@ def _classes(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> 
 
 @layer("Nearest", bottoms=(1, 2), tops=(1, 3), in_place=False, fits=True, taught=1, reads=Reads(1, _classes))
 def nearest(ctx: Context, x: Value, label: Value | None = None) -> tuple[Value, ...]:
-    """The mean distance of each row from its k nearest neighbours among the stored rows: a score for outliers. Any axes but the first.
+    """The mean distance of each row from its k nearest neighbours among the stored rows, on all axes but the first: a score for outliers.
 
     The first epoch of training stores `rows` of the training rows, evenly spread over them. Another top has the distance from the k-th
     neighbour. With labels as the second bottom, the first top has the share of each class among the neighbours (Fix and Hodges 1951), or

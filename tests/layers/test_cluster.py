@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netc import netc_pb2 as pb
 from netc.compiler.compilation import load
 from netc.compiler.lower import lower
 from netc.compiler.program import Program, checked
@@ -194,7 +195,7 @@ def test_adjusted_rand_index_is_scikit_learns(found: Any, label: Any) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-6)
     scores = np.eye(5)[np.array(found)]
     np.testing.assert_allclose(forward("AdjustedRandIndex: {bottom: [x, label], top: a}", "TEST", x=scores, label=label)["a"], got)
-    (of_all,) = whole.adjusted_rand(None, {"cluster": np.array(found), "label": np.array(label)})  # type: ignore[arg-type]  # it reads no field
+    (of_all,) = whole.adjusted_rand(pb.LayerParameter(), {"cluster": np.array(found), "label": np.array(label)})
     np.testing.assert_allclose(of_all, expected, atol=1e-12)
 
 
