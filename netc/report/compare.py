@@ -117,10 +117,12 @@ def page(runs: Sequence[Run]) -> str:
     return render(f"{len(runs)} runs", filled)
 
 
-def curves(runs: Sequence[Run]) -> Markup:
-    """One chart for the training loss and one for each metric."""
-    trained = [(run.name, run.events("train"), "loss") for run in runs]
-    tested = [(name, [(run.name, run.tests[1], name) for run in runs]) for name in dict.fromkeys(n for run in runs for n in run.metrics)]
+def curves(runs: Sequence[Run], names: Sequence[str] = ()) -> Markup:
+    """One chart for the training loss and one for each metric. `names` are those of the lines, by default of the runs."""
+    names = names or [run.name for run in runs]
+    trained = [(own, run.events("train"), "loss") for own, run in zip(names, runs, strict=True)]
+    metrics = dict.fromkeys(name for run in runs for name in run.metrics)
+    tested = [(name, [(own, run.tests[1], name) for own, run in zip(names, runs, strict=True)]) for name in metrics]
     pictures = []
     for name, parts in [("training loss", trained), *((f"{runs[0].tests[0]} {name}", parts) for name, parts in tested)]:
         series = [_series(*part, dots=name != "training loss") for part in parts]

@@ -43,7 +43,7 @@ def page(title: str, runs: Sequence[Run], labels: np.ndarray | None, predicted: 
     filled = [Filled("Scores", _scores(runs)), Filled("Folds", _folds(runs))]
     if labels is not None and predicted is not None:
         filled.append(Filled("Predictions of all rows", _confusion(labels, predicted, names) if names else _scatter(labels, predicted)))
-    filled.append(Filled("Curves", curves(runs)))
+    filled.append(Filled("Curves", curves(runs, [f"fold {k}" for k in range(len(runs))])))
     filled.append(Filled("Runs", details("The folder of each fold", table(("fold", "run"), _places(runs), numbers=False))))
     return render(title, filled)
 

@@ -38,7 +38,7 @@ def seen_table(folder: Path, columns: dict[str, list[object]], label: str = "") 
 
 
 def test_a_page_with_hostile_names_and_values(tmp_path: Path) -> None:
-    label = ["<b>one</b>" if k % 3 else "&2" for k in range(90)]
+    label: list[object] = ["<b>one</b>" if k % 3 else "&2" for k in range(90)]
     text = page(seen_table(tmp_path, {HOSTILE: list(range(90, 0, -1)), "word": ["<i>a", "b"] * 45, "y": label}, "y"))
     found = Balanced(text)
     assert not found.open and found.seen.count("script") == 1 and "b" in found.seen and "<b>one" not in text and "<i>a" not in text
@@ -68,7 +68,7 @@ def test_a_wide_table_has_a_small_page(tmp_path: Path) -> None:
 
 
 def test_lines_fit_the_terminal(tmp_path: Path) -> None:
-    seen = seen_table(tmp_path, {"text": ["one two three four five six seven"] * 3 + ["x"] * 3, "n": [0.5, 2, 3.5, 4, 7, 60]}, "n")
+    seen = seen_table(tmp_path, {"text": [*["one two three four five six seven"] * 3, *["x"] * 3], "n": [0.5, 2, 3.5, 4, 7, 60]}, "n")
     found = lines(seen, 60)
     head = next(k for k, line in enumerate(found) if line.startswith("column"))
     assert all(len(line) <= 60 for line in found[head : head + 3]) and "R2" in found[head]

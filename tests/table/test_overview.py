@@ -46,7 +46,7 @@ def test_histograms_by_class_are_those_of_numpy(tmp_path: Path) -> None:
     found = drawn(seen, "x")
     assert isinstance(found, Histogram) and found.outside == 0 and 10 <= len(found.counts) <= 31
     known = np.array([v != "" for v in cells["x"]])
-    x, y = np.array([float(v) for v in cells["x"] if v != ""]), np.array(cells["y"])[known]
+    x, y = np.array([float(str(v)) for v in cells["x"] if v != ""]), np.array(cells["y"])[known]
     for g, name in enumerate(seen.groups.names):
         assert [row[g] for row in found.counts] == np.histogram(x[y == name], found.edges)[0].tolist()
     colours = drawn(seen, "colour")
@@ -73,7 +73,7 @@ def test_columns_that_say_nearly_the_same(tmp_path: Path) -> None:
     seen = of(tmp_path, {"a": x.tolist(), "b": (-(noisy**3)).tolist(), "c": noisy[::-1].tolist()})
     ranks = [np.argsort(np.argsort(v)) for v in (x, -(noisy**3))]
     assert [(p.first, p.second) for p in seen.pairs] == [("a", "b")]
-    assert seen.pairs[0].value == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-5)
+    assert seen.pairs[0].value == pytest.approx(np.corrcoef(ranks[0], ranks[1])[0, 1], abs=1e-5)
 
 
 def test_lambda() -> None:
