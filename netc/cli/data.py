@@ -69,9 +69,7 @@ def show(source: str, layer: str, label: str, query: str, output: str | None, pl
     For a table, shows the type of each column and its reason, gaps, frequent values, a histogram, how well the column alone predicts the
     label, columns that say nearly the same, and warnings. SOURCE may also be an address, such as postgresql://host/name.
 
-    Examples: netc data show mnist; netc data show photos/ -o photos.html
-
-    netc data show nets/lenet.yaml
+    Examples: netc data show mnist; netc data show nets/lenet.yaml
 
     netc data show people.csv --label age -o people.html
     """
