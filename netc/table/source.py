@@ -43,6 +43,12 @@ def table(request: Request) -> Table:
     return asked.table()
 
 
+def reading_options(param: pb.TableParameter) -> ReadingOptions:
+    """How a layer says that its table is read."""
+    said = {f.name: getattr(param.format, f.name) for f, _ in param.format.ListFields()}
+    return ReadingOptions(query=param.query, **said | ({"missing": tuple(param.format.missing)} if param.format.missing else {}))
+
+
 @dataclass(frozen=True)
 class _Asked:
     """A request for the rows of a table. The table is opened only if its rows are not in the cache, or for its raw values."""
@@ -68,11 +74,7 @@ class _Asked:
 
     @cached_property
     def options(self) -> ReadingOptions:
-        written = self.request.layer.table_param.format
-        said = {f.name: getattr(written, f.name) for f, _ in written.ListFields()}
-        return ReadingOptions(
-            query=self.request.layer.table_param.query, **said | ({"missing": tuple(written.missing)} if written.missing else {})
-        )
+        return reading_options(self.request.layer.table_param)
 
     @cached_property
     def raw(self) -> RawTable:

@@ -48,11 +48,11 @@ def test_a_page_and_a_picture(tmp_path: Path) -> None:
 
 
 def test_a_table_has_a_line_a_column() -> None:
-    result = netc("data", "show", ROOT / "nets/iris.csv")
+    result = netc("data", "show", ROOT / "nets/iris.csv", "--label", "species")
     lines = result.stdout.splitlines()
     column = next(line for line in lines if line.startswith("petal_length"))
-    assert column.split()[1:5] == ["1", "6.9", "3.758", "1.7594"]
-    assert any(line.startswith("setosa") and line.endswith("50") for line in lines)
+    assert column.split()[1:5] == ["number", "0", "%", "43"] and "1 to 6.9, mean 3.758 ± 1.759" in column
+    assert any(line.startswith("species ") and "setosa (50)" in line for line in lines)
 
 
 def test_a_net_shows_what_its_transforms_leave(tmp_path: Path) -> None:
