@@ -117,7 +117,7 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
         shown.note(text)
     for source in _seen_in_training(program):
-        shown.note(f"note: tests use {source!r}, the same rows as training; set test_fraction or test_source")
+        shown.note(f"note: tests use {source!r}, the same rows as training; `netc check` says how to hold out others")
 
 
 def _report_dropped(trainer: Trainer, shown: Screen, reported: Collection[str] = ()) -> list[str]:

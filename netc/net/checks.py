@@ -56,6 +56,17 @@ def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Di
             written.setdefault(top, layer)
 
 
+def weight_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
+    """Errors for weights of rows that no layer reads, in a net with a loss. Without them, all rows would count alike."""
+    read = {bottom for layer in layers for bottom in layer.bottoms}
+    losses = [layer for layer in layers if layer.kind.loss]
+    for layer in layers if losses else ():
+        if layer.param.table_param.weight and not read & {*layer.tops[2:3]}:
+            bottoms = ", ".join([*losses[0].bottoms[:2], *(layer.tops[2:3] or ["weight"])])
+            text = f"No layer reads the weights of the rows. Add them to the loss: `{losses[0].type}: {{bottom: [{bottoms}]}}`."
+            yield Diagnostic(layer.at("table_param", "weight"), f"Layer {layer.name!r}: {text}")
+
+
 def _top_errors(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Diagnostic]:
     """Errors for tops that the layer may not write."""
     seen: dict[str, Layer] = {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, NetcError, SpecError, Suggestion
-from netc.net.checks import blob_errors, left_out_blobs, name_errors
+from netc.net.checks import blob_errors, left_out_blobs, name_errors, weight_errors
 from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, ResolvedNet
 from netc.spec import Document
 from netc.spec.other_names import suggest_type
@@ -53,7 +53,12 @@ def judged(
         errors.append(Diagnostic(document.place(), f"The net has no layers in phase {phase}."))
     resolver = _Resolver(document, phase, tables or data.Tables(), learned, errors)
     layers = [resolver.layer(i, spec) for i, spec in chosen]
-    errors += [*name_errors(layers), *blob_errors(layers, left_out_blobs(document, chosen, phase)), *range_errors(layers)]
+    errors += [
+        *name_errors(layers),
+        *blob_errors(layers, left_out_blobs(document, chosen, phase)),
+        *range_errors(layers),
+        *weight_errors(layers),
+    ]
     return ResolvedNet(param.name, phase, tuple(layers), document), sorted(errors, key=lambda d: d.position)
 
 

@@ -1,5 +1,6 @@
 """NetParameter to Net: phases, rules, names, blobs, losses, and the deployed net."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,15 @@ def test_both_kinds_of_rules_are_an_error() -> None:
     assert errors(INPUT + "  - ReLU: {name: a, include: {phase: TRAIN}, exclude: {phase: TEST}}\n") == [
         "n.yaml:4:46: Layer 'a': It has both `include` and `exclude` rules. Use only one kind."
     ]
+
+
+def test_weights_of_rows_that_no_loss_reads(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y,w\n1,p,1\n2,q,2\n3,p,0\n")
+    table = f"  - Table: {{source: {tmp_path}/t.csv, label: y, columns: {{a: number}}, batch_size: 2, weight: w}}\n  - Encode\n"
+    (found,) = errors(table + "  - InnerProduct: {num_output: 2}\n  - SoftmaxWithLoss\n")
+    assert found.endswith("Layer 'data': No layer reads the weights of the rows. Add them to the loss: "
+                          "`SoftmaxWithLoss: {bottom: [ip1, label, weight]}`.")  # fmt: skip
+    assert net(table + "  - InnerProduct: {num_output: 2}\n  - SoftmaxWithLoss: {bottom: [ip1, label, weight]}\n") and net(table)
 
 
 def test_a_phase_without_layers() -> None:

@@ -26,7 +26,8 @@ def tests_on_training_rows(checked: Checked) -> Iterator[Diagnostic]:
     for layer in checked.program.test_net.sources:
         source = data.setting(layer.param, "source")
         if layer.source and not layer.source.set_apart and source and source in learned:
-            text = f"tests use {source!r}, the same rows as training; set test_fraction: 0.2 or test_source"
+            held_out = "split: {test: 0.2}" if layer.type == "Table" else "test_fraction: 0.2"
+            text = f"tests use {source!r}, the same rows as training; set {held_out} or test_source"
             yield diagnostic(layer, text)
 
 

@@ -21,6 +21,7 @@ def starter(wanted: Wanted) -> Starter:
     """The starter net for the data. SpecError if its kind has no labels to choose and the user names one."""
     kind = next(kind for kind in KINDS if kind.recognise(wanted))
     if wanted.labels and not kind.takes_labels:
+        kind.starter(wanted)  # data that cannot be read, such as a missing file, is the first error
         raise SpecError(f"{wanted.data}: its labels are fixed, so `--label {wanted.labels[0]}` has no meaning. Remove the option.")
     if wanted.query and not kind.takes_query:
         raise SpecError(f"{wanted.data}: It is no table, so --query has no meaning. Remove the option.")

@@ -7,7 +7,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from netc.errors import DataError, Place
+from netc.errors import DataError, Diagnostic, Place
 from netc.table.reading.addresses import Address, address_of, scheme_of, without_secrets
 from netc.table.reading.asked import query_part
 from netc.table.reading.cells import cleaned
@@ -132,7 +132,7 @@ def _check_repeated_header(table: RawTable) -> None:
     if rows:
         place = table.place(rows[0], names[0])
         more = f" and {len(rows) - 1} more times" if len(rows) > 1 else ""
-        raise DataError(f"{place}: The header comes again here{more}. Remove it from the rows.")
+        raise DataError(Diagnostic(place, f"The header comes again here{more}. Remove it from the rows."))
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def test_the_net_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments
         (["net.prototxt", "--data", "iris"], "Expected a name that ends in .yaml or .yml."),
         (["iris", "-o", "net.json"], "Expected a name that ends in .yaml or .yml."),
         (["there_is_none.csv"], "There is no file 'there_is_none.csv'."),
+        (["there_is_none.csv", "--label", "a"], "There is no file 'there_is_none.csv'."),
         (["iriss"], "'iriss' is neither a data set nor a file or folder. Did you mean 'iris'?"),
         (["mnist", "--label", "digit"], "mnist: its labels are fixed, so `--label digit` has no meaning."),
     ],
