@@ -47,7 +47,7 @@ def starter(wanted: Wanted) -> Starter:
         goal = target(raw.name, labels)
         found = _plan(raw, goal, labels, list(columns.values()))
     written = table_net.Table(
-        wanted.source, raw.rows - max(label.missing for label in labels), goal, found.choices, wanted.parts, wanted.query
+        wanted.source, raw.rows - max(label.missing for label in labels), goal, found.choices, wanted.parts, wanted.query, found.explained
     )
     about = nets.About(wanted.target.stem, str(wanted.target), wanted.source, raw.rows)
     return Starter(table_net.text(about, written), _summary(raw, goal, found.choices), found.notes)
@@ -55,10 +55,11 @@ def starter(wanted: Wanted) -> Starter:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the net reads each column, and what the user should know."""
+    """How the net reads each column, what the user should know, and the score of the best column that the net reads."""
 
     choices: tuple[Choice, ...]
     notes: tuple[str, ...]
+    explained: float
 
 
 def _check_labels(raw: RawTable, wanted: Wanted) -> None:
@@ -104,18 +105,19 @@ def _plan(raw: RawTable, goal: Target, labels: Sequence[ColumnProfile], columns:
     kept = [value for label in labels for value, _ in label.common]
     choices = infer(raw, columns, kept)
     read = {choice.name for choice in choices if choice.type}
-    told, doubtful = dict[str, Score](), dict[str, Score]()
+    told, doubtful, explained = dict[str, Score](), dict[str, Score](), dict[str, float]()
     for label in labels:
         candidates = [column for column in columns if column.filled and column.distinct + bool(column.missing) > 1]
         found = scores(raw, label, goal.task != "NUMBERS", [column for column in candidates if column.name in read])
         leaked = leaks(found, {column.name for column in columns if column.distinct <= COPIED})
         told |= {score.column: score for score in leaked}
+        explained |= {score.column: score.value for score in found}
         doubtful |= {score.column: score for score in strong(found)}
     choices = [judged(choice, told.get(choice.name), doubtful.get(choice.name)) for choice in choices]
     if not any(choice.type for choice in choices):
         reasons = "; ".join(f"{c.name!r}: {c.reason}" for c in choices[:MOST_NOTES])
         raise DataError(f"{raw.name}: No column is left to predict {', '.join(map(repr, goal.names))} from. {reasons}.")
-    return Plan(tuple(choices), _notes(goal, choices))
+    return Plan(tuple(choices), _notes(goal, choices), max((value for name, value in explained.items() if name not in told), default=0.0))
 
 
 def _notes(goal: Target, choices: Sequence[Choice]) -> tuple[str, ...]:

@@ -17,15 +17,18 @@ WIDE = 300  # columns: in wider tables, a number has no pieces
 A_LINE_EACH = 100  # columns: more are written several to a line
 WARM_UP = 100  # iterations
 MEMBERS, WIDTH, DROPOUT = 8, 128, 0.1
+RATE, POLICY = 0.002, "cosine"
+NOISY = 0.2  # a count is mostly noise if no column alone explains so much of it (R2); a net would soon learn the noise
+NOISY_RATE, NOISY_POLICY, NOISY_DROPOUT = 0.001, "fixed", 0.2
 
 SOLVER = """\
 solver:
   type: AdamW
-  base_lr: 0.002
+  base_lr: {rate}
   momentum: 0.9
   momentum2: 0.99
   weight_decay: 0.01
-  lr_policy: cosine
+  lr_policy: {policy}
   warmup_iter: {warm_up}
   max_epoch: {epochs}
   test_interval: {interval}
@@ -38,7 +41,8 @@ solver:
 class Table:
     """A table as a net reads it: its source, its rows with a label, what to predict, and how each column is read.
 
-    `parts` has the fields `validation_source` and `test_source`, if there are rows for them. `query` is SQL for the rows.
+    `parts` has the fields `validation_source` and `test_source`, if there are rows for them. `query` is SQL for the rows. `explained` is
+    the score of the column that alone predicts the label best.
     """
 
     source: str
@@ -47,6 +51,7 @@ class Table:
     choices: tuple[Choice, ...]
     parts: Mapping[str, str] = field(default_factory=dict)
     query: str = ""
+    explained: float = 1.0
 
     @property
     def fractions(self) -> dict[str, float]:
@@ -85,6 +90,11 @@ class Table:
     def dropout(self) -> float:
         """The share of the encoded values that dropout removes."""
         return TEXT_DROPOUT if self.has_text else 0 if self.is_large else DROPOUT
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the label is a count that is mostly noise."""
+        return self.goal.loss == "POISSON" and self.explained < NOISY
 
     @property
     def hidden(self) -> int:
@@ -168,7 +178,7 @@ def _layers(table: Table) -> Iterator[str]:
     for _ in range(table.hidden):
         yield f"  - InnerProduct: {{num_output: {WIDTH}, axis: 2, weight_filler: xavier}}"
         yield "  - ReLU"
-        yield f"  - Dropout: {{dropout_ratio: {max(table.dropout, DROPOUT)}}}"
+        yield f"  - Dropout: {{dropout_ratio: {max(table.dropout, NOISY_DROPOUT if table.is_noisy else DROPOUT)}}}"
     yield "  - MemberHead"
     yield from (f"  - {layer}" for layer in _ends(table.goal))
 
@@ -176,7 +186,7 @@ def _layers(table: Table) -> Iterator[str]:
 def _encode(table: Table) -> str:
     """Encode, with the fields that differ from their defaults."""
     fields = [f"word_width: {TEXT_WIDTH}"] if table.has_text else []
-    if sum(choice.type == "number" for choice in table.read) > WIDE:
+    if table.is_noisy or sum(choice.type == "number" for choice in table.read) > WIDE:
         fields.append("pieces: 0")
     elif table.is_large:
         fields.append("pieces: 32")
@@ -204,4 +214,5 @@ def _solver(table: Table) -> str:
     an_epoch = max(1, table.trained // table.batch)
     interval = max(an_epoch, LEAST_INTERVAL)
     epochs = -(-table.epochs * interval // an_epoch)
-    return SOLVER.format(warm_up=min(interval, WARM_UP), epochs=epochs, interval=interval)
+    rate, policy = (NOISY_RATE, NOISY_POLICY) if table.is_noisy else (RATE, POLICY)
+    return SOLVER.format(rate=rate, policy=policy, warm_up=min(interval, WARM_UP), epochs=epochs, interval=interval)

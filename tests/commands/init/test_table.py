@@ -75,6 +75,15 @@ def test_texts_alone(tmp_path: Path) -> None:
     assert trained(tmp_path, "--set", "solver.max_epoch=20")["accuracy"] > 0.9
 
 
+def test_a_count_that_is_mostly_noise_gets_a_smaller_net(tmp_path: Path) -> None:
+    x = R.normal(size=ROWS)
+    noisy, clear = R.negative_binomial(1, 0.1, ROWS), R.poisson(np.exp(1 + x))
+    columns: dict[str, Cells] = {"x": list(x.round(3)), "noisy": list(noisy), "clear": list(clear)}
+    assert "pieces: 0" in written(tmp_path, {name: columns[name] for name in ("x", "noisy")}, "noisy")
+    (tmp_path / "t.yaml").unlink()
+    assert "pieces: 0" not in written(tmp_path, {name: columns[name] for name in ("x", "clear")}, "clear")
+
+
 LABELS: dict[str, tuple[dict[str, Cells], str]] = {
     "a number": ({"y": R.normal(50, 9, ROWS).round(3).tolist()}, "MemberLoss: {top: [loss, prediction]}"),
     "counts": ({"y": R.negative_binomial(1, 0.1, ROWS).tolist()}, "MemberLoss: {loss: POISSON, top: [loss, prediction]}"),
