@@ -31,8 +31,11 @@ def design(columns: Sequence[ColumnType], rows: np.ndarray) -> np.ndarray:
         parts += type(group[0]).encode(group, op.Slice(x, [place], [end], [1]), _projection, param)
         place = end
     session = Session(emit(simplify(Graph("design", {"y": side_by_side(parts)}))))
-    made = [session.run({"rows": np.ascontiguousarray(rows[k : k + BLOCK])})["y"] for k in range(0, len(rows), BLOCK)]
-    return np.concatenate(made)
+    width = session.run({"rows": np.ascontiguousarray(rows[:1])})["y"].shape[1]
+    made = np.empty((len(rows), width), np.float32)
+    for k in range(0, len(rows), BLOCK):
+        made[k : k + BLOCK] = session.run({"rows": np.ascontiguousarray(rows[k : k + BLOCK])})["y"]
+    return made
 
 
 def _projection(shape: tuple[int, ...]) -> Value:
