@@ -193,7 +193,7 @@ def _trained(folds: Folds, name: str, folder: Path, threads: int | None, say: Sa
                     continue
                 say(f"fold {fold}: {f'resumed from {newest}' if newest else 'started'}")
                 options = replace(folds.options, threads=threads, overrides=folds.overrides(fold))
-                active.append(FoldProcess.start(fold, _arguments(options, folder / f"fold{fold}", newest), folder))
+                active.append(FoldProcess.start(fold, _arguments(options, folder / f"fold{fold}", newest), folder, threads))
             for process in [p for p in active if p.ended(wait=not waiting or len(active) == folds.options.jobs)]:
                 active.remove(process)
                 process.check()

@@ -20,6 +20,7 @@ from netc.cli import main
 sys.argv[0] = "netc"
 main(prog_name="netc")
 """
+OF_NUMPY = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 POLL = 0.05  # seconds
 MOST_LINES = 20  # of the output of a process that failed
 
@@ -33,12 +34,16 @@ class FoldProcess:
     output: Path
 
     @classmethod
-    def start(cls, fold: int, arguments: Sequence[str], folder: Path) -> "FoldProcess":
-        """Start a process."""
+    def start(cls, fold: int, arguments: Sequence[str], folder: Path, threads: int | None) -> "FoldProcess":
+        """Start a process. `threads` also bounds the threads of NumPy."""
         output = folder / f"fold{fold}.log"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-c", CHILD, *arguments], stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=_environment()
+                [sys.executable, "-c", CHILD, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=_environment(threads),
             )
         return cls(fold, process, output)
 
@@ -75,7 +80,7 @@ def bounded(program: Program, threads: int | None, jobs: int) -> tuple[int | Non
     return min(own, most), [text] if most < own else []
 
 
-def _environment() -> dict[str, str]:
+def _environment(threads: int | None) -> dict[str, str]:
     """The environment of a process, whose imports are those of this one."""
     path = os.pathsep.join(dict.fromkeys(p for p in (*sys.path, os.environ.get("PYTHONPATH", "")) if p))
-    return {**os.environ, "PYTHONPATH": path}
+    return {**os.environ, "PYTHONPATH": path} | (dict.fromkeys(OF_NUMPY, str(threads)) if threads else {})

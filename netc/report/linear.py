@@ -1,6 +1,6 @@
 """A linear fit on the same rows as a net: what the net must beat. Logistic regression for classes, ridge regression for numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import sqrt
 
 import numpy as np
@@ -31,21 +31,28 @@ def design(columns: Sequence[ColumnType], rows: np.ndarray) -> np.ndarray:
         parts += type(group[0]).encode(group, op.Slice(x, [place], [end], [1]), _projection, param)
         place = end
     session = Session(emit(simplify(Graph("design", {"y": side_by_side(parts)}))))
-    made = [session.run({"rows": np.ascontiguousarray(rows[k : k + BLOCK])})["y"] for k in range(0, len(rows), BLOCK)]
-    return np.concatenate(made)
+    width = session.run({"rows": np.ascontiguousarray(rows[:1])})["y"].shape[1]
+    made = np.empty((len(rows), width), np.float32)
+    for k in range(0, len(rows), BLOCK):
+        made[k : k + BLOCK] = session.run({"rows": np.ascontiguousarray(rows[k : k + BLOCK])})["y"]
+    return made
 
 
 def _projection(shape: tuple[int, ...]) -> Value:
     return constant(random.normal(0, "projection", shape) / np.float32(sqrt(shape[-1])))
 
 
-def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both with the columns standardized by the mean and the deviation of `train`, and a column of ones."""
+def scaled(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that standardizes columns by the mean and the deviation of `train`, and adds a column of ones."""
     mean, std = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
     std[std < 1e-9] = 1
-    one = np.float32(1)
-    standard = [np.c_[((x - mean) / std).astype(np.float32), np.full(len(x), one)] for x in (train, test)]
-    return standard[0], standard[1]
+
+    def standard(x: np.ndarray) -> np.ndarray:
+        parts = [((x[k : k + BLOCK] - mean) / std).astype(np.float32) for k in range(0, len(x), BLOCK)]
+        found: np.ndarray = np.c_[np.concatenate(parts), np.full(len(x), np.float32(1))]
+        return found
+
+    return standard
 
 
 def logistic(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int) -> np.ndarray:
@@ -53,7 +60,8 @@ def logistic(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: i
 
     The method is accelerated gradient descent (Nesterov 1983) with the step of the Lipschitz constant.
     """
-    x, other = scaled(train, test)
+    standard = scaled(train)
+    x = standard(train)
     hot = np.eye(classes, dtype=np.float32)[labels]
     rows, width = x.shape
     step = 1 / (0.5 * _largest_eigenvalue(x) + PENALTY)
@@ -65,15 +73,21 @@ def logistic(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: i
         previous, weights = weights, at - step * gradient
         if np.abs(gradient).max() < TOLERANCE * rows:
             break
-    return _softmax(other @ weights)
+    return np.concatenate([_softmax(standard(part) @ weights) for part in _parts(test)])
 
 
 def ridge(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     """Return predictions (N, targets) for `test`, by ridge regression on standardized columns. `labels` are (N, targets)."""
-    x, other = scaled(train, test)
-    x, other = x.astype(np.float64), other.astype(np.float64)
+    standard = scaled(train)
+    x = standard(train).astype(np.float64)
     penalty = np.diag(np.r_[np.full(x.shape[1] - 1, PENALTY), 1e-9])
-    return np.asarray(other @ np.linalg.solve(x.T @ x + penalty, x.T @ labels.astype(np.float64)))
+    weights = np.linalg.solve(x.T @ x + penalty, x.T @ labels.astype(np.float64))
+    return np.concatenate([np.asarray(standard(part).astype(np.float64) @ weights) for part in _parts(test)])
+
+
+def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows in parts that need little memory."""
+    return (rows[k : k + BLOCK] for k in range(0, len(rows), BLOCK))
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ NOISE = RNG.normal(size=400)
 def test_logistic_regression_is_that_of_scikit_learn() -> None:
     linear = pytest.importorskip("sklearn.linear_model")
     labels = np.digitize(X[:, 0] + X[:, 1] / 10 + 0.5 * NOISE, [-0.5, 0.8])
-    train, test = scaled(X[:300], X[300:])
+    train, test = map(scaled(X[:300]), (X[:300], X[300:]))
     wanted = linear.LogisticRegression(max_iter=2000, tol=1e-9).fit(train[:, :-1], labels[:300]).predict_proba(test[:, :-1])
     assert np.abs(logistic(X[:300], labels[:300], X[300:], 3) - wanted).max() < 2e-3
 
@@ -23,7 +23,7 @@ def test_logistic_regression_is_that_of_scikit_learn() -> None:
 def test_ridge_regression_is_that_of_scikit_learn() -> None:
     linear = pytest.importorskip("sklearn.linear_model")
     target = np.c_[X[:, 0] - X[:, 1] + NOISE, 3 + X[:, 2]]
-    train, test = scaled(X[:300], X[300:])
+    train, test = map(scaled(X[:300]), (X[:300], X[300:]))
     wanted = linear.Ridge(alpha=1).fit(train[:, :-1].astype(float), target[:300]).predict(test[:, :-1].astype(float))
     assert np.abs(ridge(X[:300], target[:300], X[300:]) - wanted).max() < 1e-6
 
