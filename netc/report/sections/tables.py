@@ -40,8 +40,8 @@ def beside(run: Run) -> Markup | None:
     text = {True: "logistic regression", False: "ridge regression"}[compared.are_classes]
     constant = "shares of the classes" if compared.are_classes else "mean"
     lead = paragraph(
-        "All {} test rows. The linear fit is {} on the same training rows and columns, with categories as one-hot vectors. The {} "
-        "of the training rows is what one predicts without looking.", f"{len(compared.labels):,}", text, constant,
+        "All {} test rows. The linear fit is {} on the same training rows and columns, with categories as one-hot vectors. The last column "
+        "predicts the {} of the training rows for every row.", f"{len(compared.labels):,}", text, constant,
     )  # fmt: skip
     words = Markup("").join(paragraph("<b>{}</b>", remark) for remark in comparison.remarks(compared))
     return words + lead + table(("", *next(iter(scores.values()))), rows)
