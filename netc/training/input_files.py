@@ -33,12 +33,16 @@ MOST_LINES = 100_000  # lines of a list to read
 
 
 def _fields(net: pb.NetParameter) -> Iterator[tuple[pb.LayerParameter, Any, str]]:
-    """Yield every field that may contain a file: the layer, the message and the name of the field."""
+    """Yield every field that may contain a file: the layer, the message and the name of the field.
+
+    Of Data layers, only those that list images in a table have a base of their paths.
+    """
     for layer in net.layer:
         for field, message in layer.ListFields():
             if field.message_type and not field.is_repeated:
                 names = {f.name for f in field.message_type.fields}
-                yield from ((layer, message, name) for name in (*PATHS, ROOT) if name in names)
+                own = (*PATHS, *((ROOT,) if layer.type != "Data" or layer.data_param.image_column else ()))
+                yield from ((layer, message, name) for name in own if name in names)
 
 
 def existing(name: str, base: str) -> Path | None:

@@ -32,7 +32,10 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         (("data", "show", "small.npz", "-o", "x.csv"), "netc writes a view of a data set as .html or .png"),
         (("data", "mean", "lmdb", "x.png"), "netc writes a mean image as .binaryproto"),
         (("extract-features", "small.yaml", "--weights", "w", "--blobs", "ip1", "-o", "x.h5"), "netc writes features as .npz, .npy, .csv"),
-        (("predict", "small", "x.png", "-o", "x.zip"), "netc writes predictions as .csv, .tsv, .npz, .npy, .json, .jsonl or .txt"),
+        (
+            ("predict", "small", "x.png", "-o", "x.zip"),
+            "netc writes predictions as .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl or .txt",
+        ),
         (("predict", "small", "--prompt", "x", "-o", "x.csv"), "netc writes a text as .txt"),
     ],
 )

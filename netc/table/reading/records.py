@@ -94,9 +94,16 @@ def cell_start(record: Record, column: int, dialect: ReadingOptions) -> tuple[in
     """The line and the column, both from 1, at which a cell of a record begins."""
     text, pattern, at = "".join(record.lines), _cell(dialect), 0
     for _ in range(column):
-        at = min(pattern.match(text, at).end() + 1, len(text))  # type: ignore[union-attr]  # it matches every text
-    at = pattern.match(text, at).start("cell")  # type: ignore[union-attr]
+        at = min(_matched(pattern, text, at).end() + 1, len(text))
+    at = _matched(pattern, text, at).start("cell")
     return record.line + text.count("\n", 0, at), at - text.rfind("\n", 0, at)
+
+
+def _matched(pattern: re.Pattern[str], text: str, at: int) -> re.Match[str]:
+    """The match of a pattern that matches every text."""
+    found = pattern.match(text, at)
+    assert found
+    return found
 
 
 def _cell(dialect: ReadingOptions) -> re.Pattern[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MEMORY, WIDTH = 200, 0.1  # megabytes: for all tables, and for each column
 
 CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, the number of a row, and the table behind it
-IDENTIFIER = re.compile(r'"(?:[^"]|"")*"')
+IDENTIFIER = re.compile(r"""'(?:[^']|'')*'|("(?:[^"]|"")*")""")  # group 1; quotes within a text are no identifiers
 SQL_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "date": "TIMESTAMP"}
 # What is shown of a cell that is no text: NaN, and dates that are infinite, are missing.
 SHOWN: dict[Kind, str] = {"number": "case when not isnan({0}) then {0} end", "date": "case when isfinite({0}) then {0} end",
