@@ -1,6 +1,8 @@
 """A linear fit on the same rows as a net: what the net must beat. Logistic regression for classes, ridge regression for numbers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -21,21 +23,28 @@ PENALTY = 1.0  # times the sum of the squared weights, beside the sum of the los
 BLOCK = 4096
 
 
-def design(columns: Sequence[ColumnType], rows: np.ndarray) -> np.ndarray:
-    """Return float32 (N, width) from encoded rows of a table: numbers as they are, categories as one-hot vectors."""
-    param = pb.EncodeParameter(pieces=0, one_hot=MOST_ONE_HOT, width=PROJECTED, word_width=PROJECTED)
-    x, parts, place = leaf("Input", np.float32, ("N", rows.shape[1]), name="rows"), list[Value](), 0
-    for numbers in groups(columns):
-        group = [columns[k] for k in numbers]
-        end = place + sum(column.slots for column in group)
-        parts += type(group[0]).encode(group, op.Slice(x, [place], [end], [1]), _projection, param)
-        place = end
-    session = Session(emit(simplify(Graph("design", {"y": side_by_side(parts)}))))
-    width = session.run({"rows": np.ascontiguousarray(rows[:1])})["y"].shape[1]
-    made = np.empty((len(rows), width), np.float32)
-    for k in range(0, len(rows), BLOCK):
-        made[k : k + BLOCK] = session.run({"rows": np.ascontiguousarray(rows[k : k + BLOCK])})["y"]
-    return made
+@dataclass(frozen=True)
+class Design:
+    """Turns encoded rows of a table into float32 (N, width) for a linear fit: numbers as they are, categories as one-hot vectors."""
+
+    columns: Sequence[ColumnType]
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Return the vectors of rows (N, slots)."""
+        parts = [self._session.run({"rows": np.ascontiguousarray(rows[k : k + BLOCK])})["y"] for k in range(0, len(rows), BLOCK)]
+        return np.concatenate(parts)
+
+    @cached_property
+    def _session(self) -> Session:
+        param = pb.EncodeParameter(pieces=0, one_hot=MOST_ONE_HOT, width=PROJECTED, word_width=PROJECTED)
+        slots = sum(column.slots for column in self.columns)
+        x, parts, place = leaf("Input", np.float32, ("N", slots), name="rows"), list[Value](), 0
+        for numbers in groups(self.columns):
+            group = [self.columns[k] for k in numbers]
+            end = place + sum(column.slots for column in group)
+            parts += type(group[0]).encode(group, op.Slice(x, [place], [end], [1]), _projection, param)
+            place = end
+        return Session(emit(simplify(Graph("design", {"y": side_by_side(parts)}))))
 
 
 def _projection(shape: tuple[int, ...]) -> Value:
@@ -55,8 +64,8 @@ def scaled(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return standard
 
 
-def logistic(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int) -> np.ndarray:
-    """Return probabilities (N, classes) for `test`, by multinomial logistic regression on standardized columns.
+def logistic(train: np.ndarray, labels: np.ndarray, test: Iterable[np.ndarray], classes: int) -> np.ndarray:
+    """Return probabilities (N, classes) for the parts of `test`, by multinomial logistic regression on standardized columns.
 
     The method is accelerated gradient descent (Nesterov 1983) with the step of the Lipschitz constant.
     """
@@ -73,21 +82,16 @@ def logistic(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: i
         previous, weights = weights, at - step * gradient
         if np.abs(gradient).max() < TOLERANCE * rows:
             break
-    return np.concatenate([_softmax(standard(part) @ weights) for part in _parts(test)])
+    return np.concatenate([_softmax(standard(part) @ weights) for part in test])
 
 
-def ridge(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Return predictions (N, targets) for `test`, by ridge regression on standardized columns. `labels` are (N, targets)."""
+def ridge(train: np.ndarray, labels: np.ndarray, test: Iterable[np.ndarray]) -> np.ndarray:
+    """Return predictions (N, targets) for the parts of `test`, by ridge regression on standardized columns. `labels` are (N, targets)."""
     standard = scaled(train)
     x = standard(train).astype(np.float64)
     penalty = np.diag(np.r_[np.full(x.shape[1] - 1, PENALTY), 1e-9])
     weights = np.linalg.solve(x.T @ x + penalty, x.T @ labels.astype(np.float64))
-    return np.concatenate([np.asarray(standard(part).astype(np.float64) @ weights) for part in _parts(test)])
-
-
-def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows in parts that need little memory."""
-    return (rows[k : k + BLOCK] for k in range(0, len(rows), BLOCK))
+    return np.concatenate([np.asarray(standard(part).astype(np.float64) @ weights) for part in test])
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:

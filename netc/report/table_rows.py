@@ -1,6 +1,6 @@
 """The rows of a table as reports compare them: labels, the predictions of the net, and those of a linear fit on the same training rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +9,7 @@ import numpy as np
 from netc.data import Source
 from netc.graph.contract import BATCH
 from netc.net.model import Layer
-from netc.report.linear import design, logistic, ridge
+from netc.report.linear import BLOCK, Design, logistic, ridge
 from netc.report.run import Run
 from netc.table.columns.define import column_types
 
@@ -79,12 +79,13 @@ class TableRun:
         rows = rows if len(rows) <= MOST_TRAINED else rows[np.linspace(0, len(rows) - 1, MOST_TRAINED).astype(np.int64)]
         return source.stored(0, rows), source.stored(1, rows)
 
-    def _designs(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows for a linear fit: those of training, and the first test rows."""
+    def _designs(self, count: int) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+        """The rows for a linear fit: those of training, and the first test rows in parts."""
         described = self.layer.source
         assert described is not None
-        columns = column_types(described.tops[0].fitted)
-        return design(columns, self.trained[0]), design(columns, self.tested.stored(0, np.arange(count)))
+        made = Design(column_types(described.tops[0].fitted))
+        parts = (np.arange(k, min(k + BLOCK, count)) for k in range(0, count, BLOCK))
+        return made(self.trained[0]), (made(self.tested.stored(0, rows)) for rows in parts)
 
     def _classes(self) -> Compared | None:
         found, count = self.run.classified, len(self.run.made.classes)
@@ -95,7 +96,7 @@ class TableRun:
         shares = np.bincount(labels, minlength=count) / len(labels)
         constant = np.tile(shares, (len(found.labels), 1))
         linear = logistic(train, labels, test, count)
-        return Compared(found.labels, found.scores, linear, constant, self._numbers_of(len(test)), found.names, self.tested, True)
+        return Compared(found.labels, found.scores, linear, constant, np.arange(len(found.labels)), found.names, self.tested, True)
 
     def _numbers(self) -> Compared | None:
         label = self.layer.tops[1]
@@ -113,7 +114,4 @@ class TableRun:
         train, test = self._designs(len(net))
         constant = np.tile(of_training.mean(0), (len(net), 1))
         names = tuple(self.layer.param.table_param.label)
-        return Compared(labels, net, ridge(train, of_training, test), constant, self._numbers_of(len(net)), names, self.tested, False)
-
-    def _numbers_of(self, count: int) -> np.ndarray:
-        return np.arange(count)
+        return Compared(labels, net, ridge(train, of_training, test), constant, np.arange(len(net)), names, self.tested, False)
