@@ -22,6 +22,8 @@ def look(target: str, label: str = "", layer: str = "", query: str = "", allow_p
     """The overview of a table; None if the target is something else. SpecError if the options do not fit."""
     registry.load()
     if is_net(target):
+        if query:
+            raise SpecError(f"{target}: A net names its rows itself, so --query has no meaning. Remove the option.")
         return _of_net(target, label, layer, allow_python)
     wanted = Wanted(target, Path("net.yaml"), (label,) * bool(label), query=query)
     is_texts = not wanted.is_named and not wanted.is_address and is_text_folder(wanted.path)
