@@ -72,9 +72,9 @@ def softmax_twice(checked: Checked) -> Iterator[Diagnostic]:
 def one_class(checked: Checked) -> Iterator[Diagnostic]:
     """A softmax over one score."""
     for layer in checked.layers:
-        if layer.type in ("SoftmaxWithLoss", "InfogainLoss", "MultinomialLogisticLoss"):
+        if layer.type in ("SoftmaxWithLoss", "FocalLoss", "InfogainLoss", "MultinomialLogisticLoss"):
             shape = checked.program.train.versions[layer.bottoms[0]][-1].shape
-            if len(shape) > 1 and shape[layer.param.softmax_param.axis if layer.type == "SoftmaxWithLoss" else 1] == 1:
+            if len(shape) > 1 and shape[layer.param.softmax_param.axis] == 1:
                 yield diagnostic(layer, "the softmax of one score is always 1; use SigmoidCrossEntropyLoss for one score", "bottom", 0)
 
 
