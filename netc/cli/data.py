@@ -56,17 +56,22 @@ def fetch(names: tuple[str, ...]) -> None:
 @data.command()
 @click.argument("source")
 @click.option("--layer", default="", metavar="NAME", help="Show this data layer of a net file [default: the first].")
+@click.option("--label", default="", metavar="COLUMN", help="Show the columns of a table by this column, a class or a number.")
+@click.option("--query", default="", metavar="SQL", help="Show the rows of this query to a database, or to the relation `cells` of a file.")
 @click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or a picture (.png) instead of text.")
 @options("plugin")
-def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) -> None:
+def show(source: str, layer: str, label: str, query: str, output: str | None, plugins: tuple[str, ...]) -> None:
     """Show data as a net reads it.
 
     Shows images or rows, classes, value ranges, and the numbers of training and test samples. SOURCE is the name of a data set, a
     folder or file that a Data layer can read, or a net file. For a net file, netc applies the preprocessing of its data layer.
 
-    Examples: netc data show mnist; netc data show photos/ -o photos.html
+    For a table, shows the type of each column and its reason, gaps, frequent values, a histogram, how well the column alone predicts the
+    label, columns that say nearly the same, and warnings. SOURCE may also be an address, such as postgresql://host/name.
 
-    netc data show nets/lenet.yaml
+    Examples: netc data show mnist; netc data show nets/lenet.yaml
+
+    netc data show people.csv --label age -o people.html
     """
     import os
     import shutil
@@ -74,11 +79,19 @@ def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) 
 
     from netc import registry
     from netc.commands import show as showing
+    from netc.commands import show_table
+    from netc.report import data_lines
     from netc.spec import shipped
 
     registry.load(*plugins)
     if source not in registry.dataset and source in shipped.names():
         source = net_file(source)
+    seen = show_table.look(source, label, layer, query, allows_python())
+    if seen is not None:
+        lines = data_lines.lines(seen, shutil.get_terminal_size().columns) if not output else [show_table.write(seen, output)]
+        for line in lines:
+            terminal.say(line)
+        return
     found = showing.look(source, layer, allows_python())
     if output:
         click.echo(showing.write(found, output))

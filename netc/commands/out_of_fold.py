@@ -79,9 +79,10 @@ def write_csv(path: Path, found: Sequence[Predictions]) -> None:
 
 
 def _names(found: Predictions) -> list[str]:
-    """The names of the columns of outputs, such as prob.yes."""
+    """The names of the columns of outputs, such as prob.yes, or `predicted price` for an output that is named after its label."""
     names = []
-    for name, array in found.outputs.items():
+    for output, array in found.outputs.items():
+        name = f"predicted {output}" if output in found.labels else output
         width = array.shape[1]
         ends = found.classes if len(found.classes) == width else tuple(map(str, range(width)))
         names += [name] if width == 1 else [f"{name}.{end}" for end in ends]
@@ -89,7 +90,7 @@ def _names(found: Predictions) -> list[str]:
 
 
 def _lines(found: Predictions) -> Iterator[tuple[object, ...]]:
-    labels = [[found.classes[int(k)] for k in values] if found.classes else values.tolist() for values in found.labels.values()]
-    outputs = [values for array in found.outputs.values() for values in array.T.tolist()]
+    labels = [[found.classes[int(k)] for k in values] if found.classes else map(str, values) for values in found.labels.values()]
+    outputs = [map(str, values) for array in found.outputs.values() for values in array.T]
     for number, *rest in zip((found.rows + 1).tolist(), *labels, *outputs, strict=True):
         yield number, found.fold, *rest

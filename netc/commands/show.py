@@ -36,7 +36,7 @@ class Look:
 def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
     """Inspect a named data set, a file, a folder, or a data layer of a net file."""
     registry.load()
-    layer, base, of_net = _layer(target, layer_name, allow_python)
+    layer, base, of_net = layer_of(target, layer_name, allow_python)
     described = data.describe(layer, "TRAIN", base)
     phases = ["TRAIN", *(["VALIDATION"] if described.has_validation else []), *(["TEST"] if _tested(layer, described) else [])]
     opened = {phase: data.open(_sized(layer, phase, base), phase, 0, base) for phase in phases}
@@ -70,9 +70,14 @@ def write(look: Look, path: str) -> str:
     return f"{path} is written"
 
 
-def _layer(target: str, name: str, allow_python: bool) -> tuple[pb.LayerParameter, Path, bool]:
+def is_net(target: str) -> bool:
+    """Whether the user names a net file, and no data set."""
+    return Path(target).suffix.lower() in NETS and target not in registry.dataset
+
+
+def layer_of(target: str, name: str, allow_python: bool) -> tuple[pb.LayerParameter, Path, bool]:
     """The data layer, the base folder of its paths, and whether it belongs to a net."""
-    if Path(target).suffix.lower() not in NETS or target in registry.dataset:
+    if not is_net(target):
         if name:
             raise SpecError(f"--layer selects a data layer of a net file; {target!r} is not a net file ({', '.join(NETS)})")
         return data.plain_layer(target), Path("."), False

@@ -23,13 +23,17 @@ RAMP = ((42, 120, 214), (112, 88, 200), (184, 72, 150), (222, 84, 70), (222, 150
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart. Points with NaN or infinite y are skipped. `dots` also draws the points, for short series."""
+    """A line of a chart. Points with NaN or infinite y are skipped. `dots` also draws the points, for short series.
+
+    A `reference`, such as chance, is grey.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     dots: bool = False
     dashed: bool = False
+    reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,12 @@ def thinned(points: list[tuple[float, float]], most: int = MOST_POINTS) -> list[
 def _coloured(series: list[tuple[Series, list[tuple[float, float]]]], ordered: bool) -> list[_Line]:
     shown = [(s, points) for s, points in series if points]
     last = max(1, len(shown) - 1)
-    return [_Line(s, points, ramp(k / last) if ordered else f"var(--c{k % COLOURS})") for k, (s, points) in enumerate(shown)]
+    return [_Line(s, points, _colour(s, k, last, ordered)) for k, (s, points) in enumerate(shown)]
+
+
+def _colour(series: Series, k: int, last: int, ordered: bool) -> str:
+    """The colour of a series by its position."""
+    return "var(--soft)" if series.reference else ramp(k / last) if ordered else f"var(--c{k % COLOURS})"
 
 
 def ramp(share: float) -> str:

@@ -43,6 +43,11 @@ def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
     return Scale(first, last, start, end, ticks, log=True)
 
 
+def score(value: float) -> str:
+    """Format a score: 0.9912, or 24,294.6."""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
+
+
 def short(value: float) -> str:
     """Format a number for an axis: 10,000, 0.25, 3e-5."""
     if value == 0:

@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -20,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from netc.files import CHUNK, cache_folder, locked, scratch
+from netc.files import cache_folder, locked, scratch
 from netc.formats.typed_json import MisfitError, typed
-from netc.table.mapped import Mapped, mapped
+from netc.table.mapped import Mapped, checksum, mapped
 
-FORMAT = 1  # of entries: another number makes all of them again
+FORMAT = 2  # of entries: another number makes all of them again
 FACTS = "entry.json"
+RAW = "raw_"  # start of the names of arrays that few runs need, and that are checked when they are read
 IN_MEMORY = 1 << 26  # bytes up to which arrays are read into memory
 MOST_BYTES, MOST_SECONDS = 20 << 30, 30 * 86400.0
 
@@ -46,6 +46,12 @@ class Entry:
 
     said: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray | Mapped]
+    checksums: Mapping[str, int] = field(default_factory=dict)
+
+    def is_sound(self, name: str) -> bool:
+        """Whether an array whose name starts with `RAW` is as it was written. Other arrays are checked when an entry is opened."""
+        array = self.arrays[name]
+        return isinstance(array, Mapped) and self.checksums[name] == array.checksum
 
 
 def folder() -> Path:
@@ -111,7 +117,7 @@ def _written(place: Path, make: Callable[[Path], dict[str, Any]]) -> Entry:
     files = {path.name: path for path in place.glob("*.npy")}
     facts = Facts(said, {n: p.stat().st_size for n, p in files.items()}, {n: _checksum(p) for n, p in files.items()})
     (place / FACTS).write_text(json.dumps(asdict(facts)))
-    return Entry(said, {name.removesuffix(".npy"): _array(path) for name, path in files.items()})
+    return _entry(place, facts)
 
 
 def _read(place: Path) -> Entry | None:
@@ -119,32 +125,34 @@ def _read(place: Path) -> Entry | None:
     try:
         facts: Facts = typed(json.loads((place / FACTS).read_bytes()), Facts)
         sound = facts.format == FORMAT and all(
-            (place / name).stat().st_size == size and _checksum(place / name) == facts.checksums.get(name)
+            (place / name).stat().st_size == size and (name.startswith(RAW) or _checksum(place / name) == facts.checksums[name])
             for name, size in facts.sizes.items()
         )
         if not sound:
             return None
-        arrays = {name.removesuffix(".npy"): _array(place / name) for name in facts.sizes}
-    except (OSError, ValueError, RecursionError, MisfitError):
+        opened = _entry(place, facts)
+    except (OSError, ValueError, KeyError, RecursionError, MisfitError):
         return None
     with suppress(OSError):
         os.utime(place / FACTS)  # for `remove_old`
-    return Entry(facts.said, arrays)
+    return opened
+
+
+def _entry(place: Path, facts: Facts) -> Entry:
+    arrays = {name.removesuffix(".npy"): _array(place / name) for name in facts.sizes}
+    return Entry(facts.said, arrays, {name.removesuffix(".npy"): value for name, value in facts.checksums.items()})
 
 
 def _array(path: Path) -> np.ndarray | Mapped:
-    if path.stat().st_size > IN_MEMORY:
+    if path.stat().st_size > IN_MEMORY or path.name.startswith(RAW):
         return mapped(path)
     array: np.ndarray = np.load(path, allow_pickle=False)
     return array
 
 
 def _checksum(path: Path) -> int:
-    value = 0
     with path.open("rb") as file:
-        while block := file.read(CHUNK):
-            value = zlib.crc32(block, value)
-    return value
+        return checksum(file.fileno())
 
 
 def remove_old(keep: str) -> None:

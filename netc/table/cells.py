@@ -12,7 +12,7 @@ import numpy as np
 from netc.errors import Diagnostic
 from netc.table.columns.define import MISSING_INT, Cells, Values
 from netc.table.reading import RawTable, quoted
-from netc.table.reading.store import CELLS
+from netc.table.reading.store import CELLS, stored
 from netc.table.wrong import Wrong, errors_of
 
 MOST_WORDS, MOST_LETTERS = 1_000_000, 1 << 26  # different texts of a column, and their letters, that are kept in memory
@@ -21,11 +21,21 @@ MOST_FITTED = 1_000_000  # rows whose numbers and long texts are fitted
 
 @dataclass(frozen=True)
 class Wanted:
-    """A column to read. `dtype` is "float64", "int64" or "string"."""
+    """A column to read. `dtype` is "float64", "int64" or "string". `ranged`: cells that can be read may be wrong too."""
 
     column: str
     cells: Cells
     dtype: str
+    ranged: bool = False
+
+    @property
+    def test(self) -> str:
+        """The expression for whether a cell is wrong. It costs little if most cells can be read."""
+        return (
+            f"coalesce({self.cells.wrong}, false)"
+            if self.ranged
+            else f"case when {self.cells.value} is null then {self.cells.wrong} else false end"
+        )
 
     @property
     def sql(self) -> str:
@@ -117,7 +127,7 @@ def read_cells(raw: RawTable, wanted: Mapping[str, Wanted], folder: Path) -> tup
             select[key] = w.sql
             read[key] = Numbers(_array(folder, f"{len(read)}", np.dtype(w.dtype), raw.rows))
     wrong = {key: Wrong() for key, w in wanted.items() if w.cells.wrong != "false"}
-    _fill(raw, select, read, {key: wanted[key].cells.wrong for key in wrong}, wrong)
+    _fill(raw, select, read, {key: wanted[key].test for key in wrong}, wrong)
     return read, errors_of(raw, {wanted[key].column: (wanted[key].cells, found) for key, found in wrong.items()})
 
 
@@ -125,7 +135,7 @@ def _fill(
     raw: RawTable, select: Mapping[str, str], read: Mapping[str, Column], tests: Mapping[str, str], wrong: Mapping[str, Wrong]
 ) -> None:
     """Fill the arrays of columns, and count wrong cells."""
-    names = {f"cell {key}": sql for key, sql in select.items()} | {f"test {key}": f"coalesce({sql}, false)" for key, sql in tests.items()}
+    names = {f"cell {key}": sql for key, sql in select.items()} | {f"test {key}": sql for key, sql in tests.items()}
     start = 0
     for chunk in raw.chunks(names) if names else ():
         stop = start + len(next(iter(chunk.values())))
@@ -143,8 +153,9 @@ def _words(raw: RawTable, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray 
     found: dict[str, np.ndarray | Texts] = {}
     if not wanted:
         return found
+    few = _are_few(raw, wanted)
     asked = ", ".join(f"approx_count_distinct({w.sql}), avg(strlen({w.sql}))" for w in wanted.values())
-    ((*facts,),) = raw.query(f"select {asked} from {CELLS}")
+    ((*facts,),) = raw.query(f"select {asked} from {CELLS}") if not few else [(1, 0.0) * len(wanted)]
     for (key, w), many, letters in zip(wanted.items(), facts[::2], facts[1::2], strict=True):
         if many > MOST_WORDS or many * (letters or 0) > MOST_LETTERS:
             found[key] = Texts(raw, w, float(letters))
@@ -156,6 +167,16 @@ def _words(raw: RawTable, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray 
             ((words,),) = raw.query(f"select enum_range(null::{quoted(key)})")
         found[key] = np.array([*words, None], object)[:-1]
     return found
+
+
+def _are_few(raw: RawTable, wanted: Mapping[str, Wanted]) -> bool:
+    """Whether no column can have too many different texts. This costs less than to count them."""
+    if raw.rows > MOST_WORDS:
+        return False
+    names = {w.column for w in wanted.values()}
+    texts = [c.name for c in raw.columns if c.kind == "text" and c.name in names]
+    asked = ", ".join(f"sum(strlen({stored(name)}))" for name in texts)
+    return not texts or all((letters or 0) <= MOST_LETTERS for letters in raw.query(f"select {asked} from {CELLS}")[0])
 
 
 def _array(folder: Path, name: str, dtype: np.dtype | type, rows: int) -> np.ndarray:

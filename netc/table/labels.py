@@ -86,8 +86,8 @@ def label_columns(raw: RawTable, labels: Sequence[RawColumn], cells: Mapping[str
 def wanted_weight(raw: RawTable, column: RawColumn) -> Wanted:
     """The cells to read for a column of weights: numbers that are not negative. A row of weight 0 does not count."""
     value = number_sql(column, raw.dialect)
-    wrong = f"{value} is null or not ({value} >= 0 and isfinite({value}))"
-    return Wanted(column.name, Cells(value, wrong, "Expected 0 or a positive number."), "float64")
+    test = f"{value} is null or not ({value} >= 0 and isfinite({value}))"
+    return Wanted(column.name, Cells(value, test, "Expected 0 or a positive number."), "float64", ranged=True)
 
 
 def labels_of(raw: RawTable, columns: Sequence[LabelColumn], task: int, classes: Sequence[str]) -> Labels:

@@ -1,16 +1,18 @@
 """How well one column alone predicts the label: a rule learned on half of the rows and measured on the other half."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from netc.table.profile import ColumnProfile, sampled
+from netc.table.profile import TOGETHER, ColumnProfile, sampled
 from netc.table.reading import RawTable, number_sql, text_sql
+from netc.table.rules import Choice
 
 BINS = 24  # intervals of a number
 PRIOR = 1.0  # rows of the whole table that each value counts besides its own
 PERFECT = 0.95  # AUC, or R2, of a column that tells the label
+COPIED = 50  # a column with at most so many values may be the label in other words
 COPY = 0.9995  # of a column that is the label in other words
 LEAST = {"AUC": 0.55, "R2": 0.05}  # of the best other column, if it tells more than chance
 APART = 4.0  # such a column makes at most a fourth of the mistakes of the next best column
@@ -35,16 +37,22 @@ def scores(raw: RawTable, label: ColumnProfile, classes: bool, columns: Sequence
     answer = text_sql(stored[label.name]) if classes else number_sql(stored[label.name], raw.dialect)
     where = " and ".join(filter(None, (rows, f"({answer}) is not null")))
 
-    def read(sql: str) -> np.ndarray:
-        return np.concatenate([chunk["x"] for chunk in raw.chunks({"x": sql}, where=where)])
-
-    wanted = _one_hot(read(_key(answer))) if classes else read(answer)[:, None]
+    (answers,) = _read(raw, [_key(answer) if classes else answer], where)
+    wanted = _one_hot(answers) if classes else answers[:, None]
     found = []
-    for column in columns:
-        place = stored[column.name]
-        groups = _intervals(read(number_sql(place, raw.dialect))) if column.is_numeric else read(_key(text_sql(place)))
-        found.append(Score(column.name, _measured(groups, wanted, classes), "AUC" if classes else "R2"))
+    for start in range(0, len(columns), TOGETHER):
+        some = columns[start : start + TOGETHER]
+        cells = [number_sql(stored[c.name], raw.dialect) if c.is_numeric else _key(text_sql(stored[c.name])) for c in some]
+        for column, read in zip(some, _read(raw, cells, where), strict=True):
+            groups = _intervals(read) if column.is_numeric else read
+            found.append(Score(column.name, _measured(groups, wanted, classes), "AUC" if classes else "R2"))
     return sorted(found, key=lambda score: -score.value)
+
+
+def _read(raw: RawTable, cells: Sequence[str], where: str) -> list[np.ndarray]:
+    """The values of SQL expressions in the rows where `where` is true."""
+    chunks = list(raw.chunks({str(k): sql for k, sql in enumerate(cells)}, where=where))
+    return [np.concatenate([chunk[str(k)] for chunk in chunks]) for k in range(len(cells))]
 
 
 def leaks(found: Sequence[Score], copies: Collection[str] = ()) -> list[Score]:
@@ -67,6 +75,16 @@ def leaks(found: Sequence[Score], copies: Collection[str] = ()) -> list[Score]:
 def strong(found: Sequence[Score]) -> list[Score]:
     """Return the columns that nearly tell the label."""
     return [score for score in found if score.value >= PERFECT]
+
+
+def judged(choice: Choice, told: Score | None, doubtful: Score | None) -> Choice:
+    """Return the choice, if the column tells the label, or nearly tells it."""
+    if told:
+        return Choice(choice.name, "", f"alone tells the label ({told})")
+    if doubtful:
+        warning = f"It alone nearly tells the label ({doubtful}). If it is known only after the label, move it to `ignore`."
+        return replace(choice, note=" ".join(filter(None, (choice.note, warning))))
+    return choice
 
 
 def _key(text: str) -> str:

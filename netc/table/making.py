@@ -19,6 +19,7 @@ from netc.table.cells import Codes, Column, Numbers, Wanted, read_cells
 from netc.table.columns.define import Cells, ColumnType, class_of, column_types
 from netc.table.encoding import encode
 from netc.table.labels import CLASSES, Labels, label_columns, labels_of, task_errors, task_of, wanted_labels, wanted_weight
+from netc.table.raw_values import keep
 from netc.table.reading import RawColumn, RawTable, number_sql, quoted, text_sql
 from netc.table.reading.store import CELLS
 from netc.table.roles import Roles, roles_of
@@ -73,13 +74,14 @@ class Making:
                 np.save(self.folder / f"{part}.npy", rows.astype(np.int32 if self.raw.rows < 2**31 else np.int64))
             columns = self._columns(cells, parts.get("TRAIN", np.zeros(0, np.int64)))
             self._encode(columns, cells)
+            raw = keep(columns, {column.name: cells[f"column {column.name}"] for column in columns}, self.folder)
             weight = cells.get("weight")
             if isinstance(weight, Numbers):
                 np.save(self.folder / "weight.npy", weight.cells.astype(np.float32))
         return {
             "name": plain_path(self.raw.name), "sha256": self.raw.sha256, "rows": self.raw.rows, "notes": notes,
             "columns": [column.as_json() for column in columns], "classes": list(labels.classes if labels else ()),
-            "spread": self._spread(labels, parts), "rules": [rule.SerializeToString().hex() for rule, _ in self.roles.rules],
+            "spread": self._spread(labels, parts), "raw": raw, "rules": [rule.SerializeToString().hex() for rule, _ in self.roles.rules],
         }  # fmt: skip
 
     @cached_property

@@ -22,6 +22,7 @@ from netc.table.inference import infer_rules
 from netc.table.labels import CLASSES, LABELS, NUMBERS
 from netc.table.making import Known, Making
 from netc.table.mapped import Mapped
+from netc.table.raw_values import kept, words_of
 from netc.table.reading import ROW, RawTable, ReadingOptions, open_table
 from netc.table.roles import Roles, roles_of
 from netc.table.series_source import Series
@@ -40,6 +41,12 @@ def table(request: Request) -> Table:
     if request.layer.table_param.HasField("series"):
         return Series(request, asked.raw, asked.rules, asked.values).table()
     return asked.table()
+
+
+def reading_options(param: pb.TableParameter) -> ReadingOptions:
+    """How a layer says that its table is read."""
+    said = {f.name: getattr(param.format, f.name) for f, _ in param.format.ListFields()}
+    return ReadingOptions(query=param.query, **said | ({"missing": tuple(param.format.missing)} if param.format.missing else {}))
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,7 @@ class _Asked:
 
     @cached_property
     def options(self) -> ReadingOptions:
-        written = self.request.layer.table_param.format
-        said = {f.name: getattr(written, f.name) for f, _ in written.ListFields()}
-        return ReadingOptions(
-            query=self.request.layer.table_param.query, **said | ({"missing": tuple(written.missing)} if written.missing else {})
-        )
+        return reading_options(self.request.layer.table_param)
 
     @cached_property
     def raw(self) -> RawTable:
@@ -185,8 +188,14 @@ class _Asked:
         sql = class_of(rule).cells(rule, column, self.raw.dialect).value
         return np.concatenate([chunk["x"] for chunk in self.raw.chunks({"x": sql})])
 
+    @cached_property
+    def words(self) -> dict[str, np.ndarray] | None:
+        return words_of(self.entry)
+
     def raw_values(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """The raw values of rows, by column."""
+        """The raw values of rows, by column: those of the cache, or those of the table, which is read again."""
+        if self.words is not None:
+            return kept(self.entry, self.columns, self.words, rows)
         asked, where = np.unique(rows, return_inverse=True)
         select = {rule.name: class_of(rule).cells(rule, stored, self.raw.dialect).value for rule, stored in self.roles.rules}
         by_number = len(asked) <= MOST_ASKED

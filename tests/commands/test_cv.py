@@ -150,13 +150,12 @@ def test_a_fold_that_fails_ends_the_command(folder: Path, tmp_path: Path, monkey
 def test_numbers_and_several_outputs_have_columns(tmp_path: Path) -> None:
     def of(fold: int, rows: list[int]) -> Predictions:
         values = np.array(rows, np.float32)
-        outputs = {"ip": values[:, None] + 0.5, "two": np.stack([values, -values], 1)}
+        outputs = {"y": values[:, None] + np.float32(0.1), "two": np.stack([values, -values], 1)}
         return Predictions(fold, np.array(rows), (), {"y": values, "z": values * 2}, outputs)
 
     write_csv(tmp_path / "o.csv", [of(0, [2, 0]), of(1, [1])])
-    assert (
-        tmp_path / "o.csv"
-    ).read_text() == "row,fold,y,z,ip,two.0,two.1\n1,0,0.0,0.0,0.5,0.0,-0.0\n2,1,1.0,2.0,1.5,1.0,-1.0\n3,0,2.0,4.0,2.5,2.0,-2.0\n"
+    lines = ["row,fold,y,z,predicted y,two.0,two.1", "1,0,0.0,0.0,0.1,0.0,-0.0", "2,1,1.0,2.0,1.1,1.0,-1.0", "3,0,2.0,4.0,2.1,2.0,-2.0"]
+    assert (tmp_path / "o.csv").read_text().splitlines() == lines
 
 
 def test_the_page_of_numbers_shows_their_error() -> None:

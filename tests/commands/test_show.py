@@ -48,11 +48,11 @@ def test_a_page_and_a_picture(tmp_path: Path) -> None:
 
 
 def test_a_table_has_a_line_a_column() -> None:
-    result = netc("data", "show", ROOT / "nets/iris.csv")
+    result = netc("data", "show", ROOT / "nets/iris.csv", "--label", "species")
     lines = result.stdout.splitlines()
     column = next(line for line in lines if line.startswith("petal_length"))
-    assert column.split()[1:5] == ["1", "6.9", "3.758", "1.7594"]
-    assert any(line.startswith("setosa") and line.endswith("50") for line in lines)
+    assert column.split()[1:5] == ["number", "0", "%", "43"] and "1 to 6.9, mean 3.758 ± 1.759" in column
+    assert any(line.startswith("species ") and "setosa (50)" in line for line in lines)
 
 
 def test_a_net_shows_what_its_transforms_leave(tmp_path: Path) -> None:
@@ -139,3 +139,15 @@ def test_images_that_a_table_lists_and_arrays_of_any_names(tmp_path: Path) -> No
     np.savez(tmp_path / "a.npz", x_train=np.zeros((6, 4)), y_train=list("aabbcc"), x_test=np.zeros((2, 4)), y_test=["a", "b"])
     result = netc("data", "show", tmp_path / "a.npz")
     assert result.exit_code == 0 and "rows, test   2" in result.stdout and "int64, one number; 0 to 2" in result.stdout, result.output
+
+
+def test_a_net_of_a_table_shows_raw_rows(tmp_path: Path) -> None:
+    lines = [f"{k / 4},{'ab'[k % 2]},2024-01-{1 + k % 28:02d},{['no', 'yes'][k % 2]}" for k in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,kind,day,outcome", *lines]) + "\n")
+    columns = "columns: {x: number, kind: category, day: date}"
+    (tmp_path / "t.yaml").write_text(f"layers:\n  - Table: {{source: t.csv, label: outcome, {columns}, shuffle: false, batch_size: 8}}\n")
+    result = netc("data", "show", tmp_path / "t.yaml")
+    shown = [line.split() for line in result.stdout.splitlines()]
+    assert ["x", "number", "0", "to", "14.75", "no", "0", "0.25", "0.5"] in shown
+    assert ["label", "no", "yes", "no"] in shown
+    assert next(line for line in shown if line[:1] == ["day"])[-1] == "2024-01-03T00:00:00"

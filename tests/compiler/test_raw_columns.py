@@ -90,7 +90,23 @@ def test_labels_that_are_true_or_false(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["home dest", "größe/m²", "it's", 'a "b"', "data/Concat", "a`b", "x:0", "encode1", "label", "data", "ip.weight", "1", "."]
+    "name",
+    [
+        "home dest",
+        "größe/m²",
+        "it's",
+        'a "b"',
+        "data/Sub",
+        "data/LabelEncoder",
+        "a`b",
+        "x:0",
+        "encode1",
+        "label",
+        "data",
+        "ip.weight",
+        "1",
+        ".",
+    ],
 )
 def test_odd_names_of_columns_work(tmp_path: Path, name: str) -> None:
     lines = [f'"{name.replace(chr(34), chr(34) * 2)}",y', *(f"{k % 5},{'ab'[k % 2]}" for k in range(20))]

@@ -71,6 +71,19 @@ def test_the_vectors_of_numbers_and_categories() -> None:
     np.testing.assert_allclose(found[:, 7:], np.array([[0, 1], [0.8, 0.2], [1, 0]]), rtol=1e-6)  # it has none: the mean of a and b
 
 
+def test_the_embeddings_of_categories() -> None:
+    """Code 0 has an embedding of its own, or the mean of the others weighted by their rows."""
+    columns = [column("own", "category", list("aaabbb") + [""] * 3), column("mean", "category", list("aaaab"), min_count=1)]
+    cells = np.array(["a", "b", "?"], object)
+    _, y, weights = vectors(columns, "N", one_hot=0, width=2)
+    values = start(weights)
+    table = values["category"]
+    assert table.shape == (3 + 2, 2)
+    found = run(y, encoded(columns, {"own": cells, "mean": cells}), values)["y"]
+    np.testing.assert_array_equal(found[:, :2], table[[1, 2, 0]])
+    np.testing.assert_allclose(found[:, 2:], np.stack([table[3], table[4], 0.8 * table[3] + 0.2 * table[4]]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("one_hot", [0, 8])
 def test_the_gradient_of_the_weights(provider: str, one_hot: int) -> None:

@@ -13,6 +13,7 @@ from netc import data
 from netc.table import cache
 from netc.table.cache import FACTS, Entry, entry, folder, key_of, remove_old
 from netc.table.mapped import Mapped
+from netc.table.reading import open_table
 from netc.table.source import digest_of
 from tests.table.test_source import columns, every, layer, opened, write
 
@@ -149,6 +150,25 @@ def test_a_table_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pyte
     write(tmp_path, columns(x=range(40)))
     with pytest.raises((AssertionError, TypeError)):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_raw_values_are_in_the_cache_or_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool) -> None:
+    write(tmp_path, columns(x=["", *range(39)], d=[f"2024-01-{1 + k % 28:02d}" for k in range(40)], c=["", "b", "ä", "a"] * 10))
+    kinds = {"x": "number", "c": "category", "d": "date"}
+    opened(tmp_path, columns=kinds)
+    asked = list[str]()
+    monkeypatch.setattr("netc.table.source.open_table", lambda *a: asked.append("") or open_table(*a))  # type: ignore[func-returns-value]  # None, so `or`
+    if damaged:
+        (path,) = folder().glob("*/raw_float64.npy")
+        path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    source = opened(tmp_path, columns=kinds)
+    raw = source.raw(np.array([2, 0, 2]))
+    numbers = source.in_file(np.array([2, 0, 2]))
+    assert raw is not None and len(asked) == damaged
+    np.testing.assert_array_equal(raw["x"], np.array([np.nan, *range(39)], np.float32)[numbers])
+    assert raw["c"].tolist() == [["", "b", "ä", "a"][k % 4] for k in numbers] and raw["x"].dtype == np.float32
+    assert raw["d"].tolist() == [1704067200 + 86400 * (int(k) % 28) for k in numbers]
 
 
 def test_a_hash_of_files_depends_on_their_content_and_order(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from netc.spec import load
 from netc.spec.private_paths import plain_path, without_password
 from netc.training.folder import BEST
 from tests.small_nets import netc
+from tests.table.reading.servers import needs_postgres, postgres
 
 NET = """\
 name: small
@@ -110,6 +111,48 @@ def test_the_same_table_gives_the_same_run(tmp_path: Path, name: str) -> None:
         STORED[stored](tmp_path / stored, rows())
     one, other = train(tmp_path, net=net), train(tmp_path, net=net.replace("small.csv", name), runs="other")
     assert states(one) == states(other) and (one / "log.jsonl").read_text() == (other / "log.jsonl").read_text()
+
+
+def test_the_address_of_a_database_gives_the_same_run(tmp_path: Path) -> None:
+    net = NET.replace("label:", "columns: {x: number, kind: category, day: date}, label:")
+    write_csv(tmp_path / "small.csv", rows())
+    write_sqlite(tmp_path / "small.db", rows()[::-1])
+    stored = net.replace("small.csv", "'sqlite:///small.db', query: 'select * from t order by rowid desc'")
+    one, other = train(tmp_path, net=net), train(tmp_path, net=stored, runs="other")
+    assert states(one) == states(other)
+    assert load(other / "net.yaml").message.layer[0].table_param.source == "sqlite:///../../../small.db"
+    assert "sqlite:///small.db" in (other / "inputs.json").read_text()
+    (tmp_path / "small.db").unlink()
+    write_sqlite(tmp_path / "small.db", [*rows()[:0:-1], (7.0, "a", "2024-01-01", "no")])
+    more = ("--no-publish", "--runs", tmp_path / "other", "--resume", "--set", "solver.max_iter=60")
+    result = netc("train", tmp_path / "small.yaml", *more)
+    assert result.exit_code == 2 and "sqlite:///small.db has changed" in result.output, result.output
+
+
+def _said(cell: object) -> str:
+    return "null" if cell is None else f"'{cell}'" if isinstance(cell, str) else repr(cell)
+
+
+@needs_postgres
+def test_a_database_server_gives_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg")
+    net = NET.replace("label:", "columns: {x: number, kind: category, day: date}, label:")
+    write_csv(tmp_path / "small.csv", rows())
+    one = train(tmp_path, net=net)
+    monkeypatch.setenv("PGPASSWORD", "a very secret word")
+    with postgres("a very secret word") as server:
+        values = ", ".join(f"({k}, {', '.join(map(_said, row))})" for k, row in enumerate(rows()))
+        server.run("create table t (k int, x double precision, kind text, day date, outcome text); grant select on t to reader;"
+                   f"insert into t values {values}")  # fmt: skip
+        source = f"'postgresql://reader@127.0.0.1:{server.port}/shop', query: 'select x, kind, day, outcome from t order by k'"
+        other = train(tmp_path, net=net.replace("small.csv", source), runs="other")
+        assert states(one) == states(other) and (one / "log.jsonl").read_text() == (other / "log.jsonl").read_text()
+        server.run("update t set x = 7 where k = 3")
+        more = ("--no-publish", "--runs", tmp_path / "other", "--resume", "--set", "solver.max_iter=60")
+        result = netc("train", tmp_path / "small.yaml", *more)
+        assert result.exit_code == 2 and "/shop has changed" in result.output, result.output
+    files = [path for path in (tmp_path / "other").rglob("*") if path.is_file()]
+    assert files and not [path.name for path in files if b"a very secret word" in path.read_bytes()]
 
 
 def test_a_run_states_the_columns_that_it_reads(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The source of the Table layer: labels, weights, errors, and what is fitted on the training rows."""
 
+import gzip
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +279,15 @@ def test_training_goes_on_with_other_classes(tmp_path: Path) -> None:
     assert read.classes == ("1", "2", "3", "4") and read.tops[0].fitted == known.fitted
     other = layer(columns={"c": "category"})
     assert [type(c) for c in Tables(tmp_path).reader(other, "TRAIN", known).description.tops[0].fitted] == [Category]
+
+
+def test_a_compressed_file_is_the_same_table(tmp_path: Path) -> None:
+    path = write(tmp_path, columns())
+    plain = data.describe(layer(), "TRAIN", tmp_path)
+    compressed = layer()
+    compressed.table_param.source = f"{path.name}.gz"
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert replace(data.describe(compressed, "TRAIN", tmp_path), name=plain.name) == plain
 
 
 def test_a_source_that_is_missing(tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
 """A starter net for a table: types and reasons of its columns, what to predict, and the settings for its size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from netc.commands.init import nets, table_net
 from netc.commands.init.starter import Starter, Wanted
 from netc.errors import DataError, Diagnostic, SpecError, near
 from netc.table.inference import infer
-from netc.table.leaks import Score, leaks, scores, strong
+from netc.table.leaks import COPIED, Score, judged, leaks, scores, strong
 from netc.table.profile import ColumnProfile, profile
 from netc.table.reading import RawTable, ReadingOptions, open_table
 from netc.table.rules import Choice, gaps
@@ -18,7 +18,6 @@ SUFFIXES = {".csv", ".tsv", ".psv", ".jsonl", ".ndjson", ".parquet", ".pq", ".ar
 PACKED = {".gz", ".zst", ".bz2", ".xz"}
 MOST_LISTED = 40  # columns that are offered as label
 MOST_NOTES = 8
-COPIED = 50  # a column with at most so many values may be the label in other words
 
 
 def recognise(wanted: Wanted) -> bool:
@@ -112,21 +111,11 @@ def _plan(raw: RawTable, goal: Target, labels: Sequence[ColumnProfile], columns:
         leaked = leaks(found, {column.name for column in columns if column.distinct <= COPIED})
         told |= {score.column: score for score in leaked}
         doubtful |= {score.column: score for score in strong(found)}
-    choices = [_judged(choice, told.get(choice.name), doubtful.get(choice.name)) for choice in choices]
+    choices = [judged(choice, told.get(choice.name), doubtful.get(choice.name)) for choice in choices]
     if not any(choice.type for choice in choices):
         reasons = "; ".join(f"{c.name!r}: {c.reason}" for c in choices[:MOST_NOTES])
         raise DataError(f"{raw.name}: No column is left to predict {', '.join(map(repr, goal.names))} from. {reasons}.")
     return Plan(tuple(choices), _notes(goal, choices))
-
-
-def _judged(choice: Choice, told: Score | None, doubtful: Score | None) -> Choice:
-    """The choice, if the column tells the label, or nearly tells it."""
-    if told:
-        return Choice(choice.name, "", f"alone tells the label ({told})")
-    if doubtful:
-        warning = f"It alone nearly tells the label ({doubtful}). If it is known only after the label, move it to `ignore`."
-        return replace(choice, note=" ".join(filter(None, (choice.note, warning))))
-    return choice
 
 
 def _notes(goal: Target, choices: Sequence[Choice]) -> tuple[str, ...]:

@@ -90,7 +90,9 @@ def _predicted(raw: RawTable, columns: Sequence[InputColumn], predict: Predict, 
     floats = frozenset(k for k, kind in enumerate(types.values(), len(select)) if kind in ("FLOAT", "DOUBLE"))
     select += [f'{PREDICTED}."{k}"' for k in range(len(types))]
     listed = ", ".join(f'{sql} as "{k}"' for k, sql in enumerate(select))
-    return _Written(raw.store, f"select {listed} from {CELLS} positional join {PREDICTED}", tuple(names), floats)
+    return _Written(
+        raw.store, f"select {listed} from {raw.store.cells(select)} as {CELLS} positional join {PREDICTED}", tuple(names), floats
+    )
 
 
 def _fill(raw: RawTable, columns: Sequence[InputColumn], predict: Predict) -> dict[str, str]:

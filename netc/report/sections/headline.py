@@ -8,7 +8,7 @@ from netc.report.charts import Series
 from netc.report.html import charts as side_by_side
 from netc.report.html import figure, row, seconds
 from netc.report.run import LESS, Lines, Run
-from netc.report.scales import short
+from netc.report.scales import score, short
 from netc.training.evaluate import singles
 
 REASONS = {"max_iter": "completed", "patience": "stopped early", "": "running"}
@@ -18,7 +18,7 @@ REASONS = {"max_iter": "completed", "patience": "stopped early", "": "running"}
 def result(run: Run) -> Markup:
     """Tiles with the most important numbers."""
     record, best = run.record, run.best
-    tiles = [(f"{value:.4f}", f"{_kind(run)} {name}", _best_note(run, name)) for name, value in singles(run.scores).items()]
+    tiles = [(score(value), f"{_kind(run)} {name}", _best_note(run, name)) for name, value in singles(run.scores).items()]
     if best:
         tiles.append((short(best["iteration"]), "best iteration", f"by {run.monitored[0]}"))
     if record:
@@ -40,7 +40,7 @@ def _best_note(run: Run, name: str) -> str:
     if len(values) < 2:
         return ""
     best = min(values) if any(word in name for word in LESS) else max(values)
-    return f"best of {run.tests[0]}s {best:.4f}"
+    return f"best of {run.tests[0]}s {score(best)}"
 
 
 @section("Curves")

@@ -10,7 +10,7 @@ from netc.report.html import charts as side_by_side
 from netc.report.html import details, figure, paragraph, table
 from netc.report.ranking import Ranked, calibration
 from netc.report.run import Run
-from netc.report.scales import short
+from netc.report.scales import score, short
 from netc.report.table_rows import Compared, TableRun, table_layer
 
 THRESHOLDS = np.arange(1, 20) / 20
@@ -36,7 +36,7 @@ def beside(run: Run) -> Markup | None:
     if compared is None:
         return None
     scores = comparison.scores_of(compared)
-    rows = [(name, *(f"{value:.4f}" for value in values.values())) for name, values in scores.items()]
+    rows = [(name, *(score(value) for value in values.values())) for name, values in scores.items()]
     text = {True: "logistic regression", False: "ridge regression"}[compared.are_classes]
     constant = "shares of the classes" if compared.are_classes else "mean"
     lead = paragraph(
@@ -55,12 +55,12 @@ def ranking(run: Run) -> Markup | None:
         return None
     if len(compared.names) > 2:
         return _each_class(compared)
-    name = compared.names[1]
+    name = f"class {compared.names[1]}"
     ranked = {model: Ranked.of(made[:, 1], compared.labels == 1) for model, made in compared.models.items() if model != "majority"}
     roc = [Series(f"{m} {r.area:.3f}", [0, *r.false_alarms], [0, *r.recall]) for m, r in ranked.items()]
     precise = [Series(f"{m} {r.average_precision:.3f}", [*r.recall], [*r.precision]) for m, r in ranked.items()]
     gain = [Series(m, [0, *(r.taken / r.rows)], [0, *r.recall]) for m, r in ranked.items()]
-    chance = Series("chance", [0, 1], [0, 1], dashed=True)
+    chance = Series("chance", [0, 1], [0, 1], dashed=True, reference=True)
     own = ranked["net"]
     lifts = [(f"{share:.0%}", f"{own.lift(share):.2f}") for share in SHARES if share * own.rows >= 1]
     pictures = side_by_side(
@@ -69,11 +69,11 @@ def ranking(run: Run) -> Markup | None:
         figure(charts.lines("precision and recall", precise, "recall", "precision"), f"The numbers are the average precision of {name}."),
         figure(charts.lines("gain", [*gain, chance], "share of all rows", f"share of {name}"),
                f"How much of {name} is among the rows with the highest scores."),
+        figure(table(("rows with the highest scores", "lift"), lifts),
+               f"The lift of the net: how many times more often these rows are of {name} than all rows."),
     )  # fmt: skip
-    lead = paragraph("The scores of {}. Of all rows, {:.1%} are {}.", name, own.positive / own.rows, name)
-    return lead + pictures + paragraph("Lift of the net: how many times more {} among the first rows.", name) + table(
-        ("rows with the highest scores", "lift"), lifts
-    )  # fmt: skip
+    lead = paragraph("Rows in the order of their scores for {}. Of all rows, {:.1%} are of this class.", name, own.positive / own.rows)
+    return lead + pictures
 
 
 def _each_class(compared: Compared) -> Markup:
@@ -94,16 +94,16 @@ def calibrated(run: Run) -> Markup | None:
     if compared is None or not compared.are_classes:
         return None
     if len(compared.names) == 2:
-        scores, hit, what = compared.net[:, 1], compared.labels == 1, f"the share of rows that are {compared.names[1]}"
+        scores, hit, what = compared.net[:, 1], compared.labels == 1, f"the share of rows that are of class {compared.names[1]}"
     else:
         scores, hit = compared.net.max(1), compared.net.argmax(1) == compared.labels
         what = "the share of rows whose most likely class is right"
     bins = calibration(scores.astype(np.float64), hit)
     points = Series("net", [b.score for b in bins], [b.share for b in bins], dots=True)
-    picture = charts.lines("calibration", [points, Series("perfect", [0, 1], [0, 1], dashed=True)], "mean score", "share")
+    picture = charts.lines("calibration", [points, Series("perfect", [0, 1], [0, 1], dashed=True, reference=True)], "mean score", "share")
     rows = [(f"{b.score:.3f}", f"{b.share:.3f}", f"{b.rows:,}") for b in bins]
     numbers = table(("mean score", "share", "rows"), rows)
-    return figure(picture, f"In rows of similar scores: {what}.") + details("The numbers", numbers)
+    return side_by_side(figure(picture, f"In rows of similar scores: {what}."), numbers)
 
 
 @section("Thresholds", model=True)
@@ -112,7 +112,7 @@ def thresholds(run: Run) -> Markup | None:
     compared = compared_rows(run)
     if compared is None or not compared.are_classes or len(compared.names) != 2 or len(np.unique(compared.labels)) < 2:
         return None
-    ranked, name = Ranked.of(compared.net[:, 1], compared.labels == 1), compared.names[1]
+    ranked, name = Ranked.of(compared.net[:, 1], compared.labels == 1), f"class {compared.names[1]}"
     found = [(t, *ranked.at(t)) for t in THRESHOLDS]
     rows = [tuple([f"{t:.2f}", *(f"{v:.3f}" for v in values)]) for t, *values in found]
     series = [Series(label, [t for t, *_ in found], [row[k] for row in found]) for k, label in ((2, "precision"), (3, "recall"), (4, "F1"))]
@@ -123,7 +123,8 @@ def thresholds(run: Run) -> Markup | None:
         name, ranked.f1[best], ranked.thresholds[best],
     )  # fmt: skip
     picture = figure(charts.lines("thresholds", series, "threshold", ""))
-    return lead + picture + details("All thresholds", table(("threshold", "share of rows", "precision", "recall", "F1"), rows))
+    head = ("threshold", "share of rows", "precision", "recall", "F1")
+    return lead + side_by_side(picture, table(head, rows[1::2])) + details("All thresholds", table(head, rows))
 
 
 @section("Errors", model=True)

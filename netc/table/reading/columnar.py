@@ -43,21 +43,15 @@ def read_arrow(file: PlainFile, options: ReadingOptions, store: Store) -> Part:
 
 
 def _part(file: PlainFile, relation: str, options: ReadingOptions, store: Store) -> Part:
-    """The columns of a relation of DuckDB. DataError names those whose cells are not single values."""
+    """The columns of a relation of DuckDB, which has the cells of a file."""
     import duckdb
 
     with file.path.open("rb") as stream:
         digest = file_digest(stream, "sha256").hexdigest()
     try:
-        described = [(name, stored, kind_of(stored)) for name, stored, *_ in store.sql(f"describe select * from {relation}")]
+        columns = columns_of(file.name, relation, store)
     except duckdb.Error as error:
         raise DataError(f"{file.name}: {_reason(error)}") from error
-    wrong = [f"{file.name}: Column {name!r} has cells of the type {stored}. Expected texts, numbers, dates or booleans."
-             for name, stored, kind in described if kind is None]  # fmt: skip
-    if wrong:
-        raise DataError(*wrong)
-    checked_names(file.name, [name for name, *_ in described])
-    columns = tuple(RawColumn(name, kind) for name, _, kind in described if kind is not None)
 
     def load(store: Store, wanted: Sequence[RawColumn]) -> None:
         cells = ", ".join(f"{identifier(column.name)}::{SQL_TYPES[column.kind]}" for column in wanted)
@@ -67,6 +61,17 @@ def _part(file: PlainFile, relation: str, options: ReadingOptions, store: Store)
             raise DataError(f"{file.name}: {_reason(error)}") from error
 
     return Part(file.name, columns, digest, options, load, lambda row, column: Place(f"{file.name}, row {row + 1}"))
+
+
+def columns_of(name: str, relation: str, store: Store) -> tuple[RawColumn, ...]:
+    """The columns of a relation of DuckDB. DataError lists those whose cells are not single values."""
+    described = [(column, stored, kind_of(stored)) for column, stored, *_ in store.sql(f"describe select * from {relation}")]
+    wrong = [f"{name}: Column {column!r} has cells of the type {stored}. Expected texts, numbers, dates or booleans."
+             for column, stored, kind in described if kind is None]  # fmt: skip
+    if wrong:
+        raise DataError(*wrong)
+    checked_names(name, [column for column, *_ in described])
+    return tuple(RawColumn(column, kind) for column, _, kind in described if kind is not None)
 
 
 def _reason(error: Exception) -> str:

@@ -124,7 +124,7 @@ class Delimited:
         relation = (
             f"read_csv({literal(str(path))}, auto_detect=false, columns={{{types}}}, header={dialect.header}, store_rejects=true,"
             f" delim={literal(dialect.delimiter)}, quote={literal(dialect.quote)}, escape={literal(dialect.escape)},"
-            f" max_line_size={LONGEST}, nullstr={NO_NULLS}, rejects_limit=1)"
+            f" max_line_size={LONGEST}, buffer_size={16 * LONGEST}, nullstr={NO_NULLS}, rejects_limit=1)"
         )
         with store.undoing() as undo:
             try:

@@ -1,6 +1,7 @@
 """Excel and OpenDocument files, through python-calamine (the extra `excel`)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -21,7 +22,8 @@ def read_excel(file: PlainFile, options: ReadingOptions, store: Store) -> Part:
     head = Head(ReadingOptions(header=header), texts)
     names, body = column_names(file.name, head), rows[1 if header else 0 :]
     columns = tuple(RawColumn(name, kind_of_values(row[k] for row in body)) for k, name in enumerate(names))
-    return streamed(file.name, columns, _values(body, [column.kind for column in columns]), options, store)
+    part = streamed(file.name, columns, _values(body, [column.kind for column in columns]), options, store)
+    return replace(part, dialect=replace(options, header=header), queried=False)
 
 
 def _rows(file: PlainFile, options: ReadingOptions) -> list[list[Any]]:

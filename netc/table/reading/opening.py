@@ -2,13 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from netc.errors import DataError, Diagnostic, Place
 from netc.table.reading.addresses import Address, address_of, scheme_of, without_secrets
+from netc.table.reading.asked import query_part
 from netc.table.reading.cells import cleaned
 from netc.table.reading.fetched import fetched
 from netc.table.reading.formats import read_part
@@ -22,10 +23,11 @@ from netc.table.reading.postgres import PASSWORD_FROM as POSTGRES_PASSWORD
 from netc.table.reading.postgres import read_postgres
 from netc.table.reading.raw import RawTable
 from netc.table.reading.sqlite import read_sqlite
-from netc.table.reading.store import CELLS, Store, quoted
+from netc.table.reading.store import CELLS, STORED, Store, literal, stored
 from netc.table.reading.text_folder import is_text_folder, read_texts
 
 HERE = Path()
+COMPARED = 8  # names that a row repeats if it is a header
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,23 @@ def _opened(source: str, parts: Sequence[Part], options: ReadingOptions, store: 
     digest = parts[0].sha256 if len(parts) == 1 else sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
     table = RawTable(source, columns, ends[-1], digest, parts[0].dialect, store, _Places(parts, columns, ends).find)
     _check_repeated_header(table)
-    return table
+    return table if parts[0].queried or not options.query else _asked(table, options)
+
+
+def _asked(table: RawTable, options: ReadingOptions) -> RawTable:
+    """The result of a query over the files."""
+    part = query_part(table, options)
+    table.store.create(part.columns, lambda cell: cell)
+    rows = _load(part, part.columns, table.store)
+    if not rows:
+        raise DataError(f"{table.name}: The query returns no rows.")
+    return replace(table, columns=part.columns, rows=rows, sha256=part.sha256, find=_Places([part], part.columns, [rows]).find)
 
 
 def _load(part: Part, columns: Sequence[RawColumn], store: Store) -> int:
     """Load a part. Returns the number of rows so far."""
     part.load(store, columns)
-    return int(store.sql(f"select count(*) from {CELLS}")[0][0])
+    return int(store.sql(f"select count(*) from {STORED}")[0][0])
 
 
 def _common(parts: Sequence[Part]) -> tuple[RawColumn, ...]:
@@ -112,19 +124,15 @@ def _listed(names: Sequence[str]) -> str:
 
 def _check_repeated_header(table: RawTable) -> None:
     """DataError if the header comes again among the rows, as in files that were joined."""
-    names = [column.name for column in table.columns if column.kind == "text"]
-    if len(names) < max(2, len(table.columns)) or any(name.startswith(UNNAMED) for name in names):
+    names = [column.name for column in table.columns if column.kind == "text"][:COMPARED]
+    if len(names) < min(max(2, len(table.columns)), COMPARED) or any(name.startswith(UNNAMED) for name in names):
         return
-    condition = " and ".join(f"{quoted(name)} = {_text(name)}" for name in names)
+    condition = " and ".join(f"{stored(name)} = {literal(name)}" for name in names)
     rows = [row for (row,) in table.query(f"select rowid from {CELLS} where {condition} order by rowid limit 1000")]
     if rows:
         place = table.place(rows[0], names[0])
         more = f" and {len(rows) - 1} more times" if len(rows) > 1 else ""
         raise DataError(Diagnostic(place, f"The header comes again here{more}. Remove it from the rows."))
-
-
-def _text(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)

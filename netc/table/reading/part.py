@@ -31,3 +31,4 @@ class Part:
     dialect: ReadingOptions
     load: Callable[[Store, Sequence[RawColumn]], None]
     place: Callable[[int, int], Place]
+    queried: bool = False  # whether it is the result of a query of a database

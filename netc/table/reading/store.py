@@ -4,11 +4,12 @@ Names of columns are case-sensitive in netc, and not in DuckDB: `quoted` makes i
 """
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 MEMORY, WIDTH = 200, 0.1  # megabytes: for all tables, and for each column
 
-CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, and the number of a row
+CELLS, ROW, STORED = "cells", "rowid", "stored"  # the relation of a table, the number of a row, and the table behind it
+IDENTIFIER = re.compile(r'"(?:[^"]|"")*"')
 SQL_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "date": "TIMESTAMP"}
 # What is shown of a cell that is no text: NaN, and dates that are infinite, are missing.
 SHOWN: dict[Kind, str] = {"number": "case when not isnan({0}) then {0} end", "date": "case when isfinite({0}) then {0} end",
@@ -62,6 +64,7 @@ class Store:
         self.folder.mkdir(mode=0o700)
         self.connection = _connect(self.folder)
         self._numbers = count()
+        self._columns: dict[str, str] = {}  # the identifiers of columns, and what they stand for
         self.close = weakref.finalize(self, _remove, self.connection, held, self.folder, os.getpid())
 
     def temporary(self) -> Path:
@@ -69,16 +72,23 @@ class Store:
         return self.folder / f"file{next(self._numbers)}"
 
     def create(self, columns: Sequence[RawColumn], clean: Callable[[str], str]) -> None:
-        """Create the relation `cells`: a view of the cells as they are stored, in which texts are clean."""
+        """Create the relation `cells`, which has the cells as they are stored and as they are shown: texts are clean."""
         self.sql(f"set memory_limit = '{MEMORY + WIDTH * len(columns)}MB'")
+        self._columns = {}
+        for k, column in enumerate(columns):
+            shown = clean(f"c{k}") if column.kind == "text" else SHOWN[column.kind].format(f"c{k}")
+            self._columns |= {quoted(column.name): shown, stored(column.name): f"c{k}"}
         self.sql(f"create table {STORED} ({', '.join(f'c{k} {SQL_TYPES[column.kind]}' for k, column in enumerate(columns))})")
-        shown = (f"{clean(f'c{k}') if column.kind == 'text' else SHOWN[column.kind].format(f'c{k}')} as {quoted(column.name)},"
-                 f" c{k} as {stored(column.name)}" for k, column in enumerate(columns))  # fmt: skip
-        self.sql(f"create view {CELLS} as select {ROW}, {', '.join(shown)} from {STORED}")
 
     def append(self, select: str) -> None:
         """Append the rows of a query to `cells`."""
         self.sql(f"insert into {STORED} {select}")
+
+    def cells(self, expressions: Iterable[str]) -> str:
+        """The relation `cells` with the columns that SQL expressions name: a view of all columns takes long to plan if there are many."""
+        named = {name for sql in expressions for name in IDENTIFIER.findall(sql)}
+        shown = (f"{sql} as {name}" for name, sql in self._columns.items() if name in named)
+        return f"(select {', '.join((ROW, *shown))} from {STORED})"
 
     @contextmanager
     def undoing(self) -> Iterator[Callable[[], None]]:

@@ -15,7 +15,7 @@ from netc.table.reading.part import Part
 from netc.table.reading.reasons import reason
 from netc.table.reading.store import SQL_TYPES, Store, literal
 
-LONGEST = 1 << 24  # bytes of a row
+LONGEST = 1 << 22  # bytes of a row
 
 
 def streamed(name: str, columns: Sequence[RawColumn], rows: Iterable[Sequence[object]], options: ReadingOptions, store: Store) -> Part:
@@ -42,14 +42,14 @@ def from_csv(name: str, columns: Sequence[RawColumn], path: Path, options: Readi
         cells = ", ".join(f"c{at[column.name]}::{SQL_TYPES[column.kind]}" for column in wanted)
         relation = (
             f"read_csv({literal(str(path))}, auto_detect=false, columns={{{types}}}, header=false, delim=',', quote='\"', escape='\"',"
-            f" nullstr=[''], max_line_size={LONGEST})"
+            f" nullstr=[''], max_line_size={LONGEST}, buffer_size={2 * LONGEST})"
         )
         try:
             store.append(f"select {cells} from {relation}")
         except duckdb.Error as error:
             raise DataError(f"{name}: A cell cannot be read: {reason(error)}") from error
 
-    return Part(name, tuple(columns), digest, options, load, lambda row, column: Place(f"{name}, row {row + 1}"))
+    return Part(name, tuple(columns), digest, options, load, lambda row, column: Place(f"{name}, row {row + 1}"), queried=True)
 
 
 def written(value: object) -> str:

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -44,6 +46,21 @@ def test_any_source_gives_the_same_scores(model: Path, table: Path, tmp_path: Pa
     duckdb.sql(f"copy (select * from read_csv('{table}')) to '{tmp_path / 'new.jsonl'}' (format json)")
     for name in ("new.csv.gz", "new.tsv", "new.parquet", "new.jsonl"):
         np.testing.assert_array_equal(scores(model, tmp_path / name), expected, name)
+
+
+def test_a_database_by_its_address_and_a_query(model: Path, table: Path, tmp_path: Path) -> None:
+    """A SQLite file: the rows of a query, whose columns are found by name."""
+    with closing(sqlite3.connect(tmp_path / "new.db")) as base:
+        base.execute("create table new (kind, wage real, age real, town, Sex, number)")
+        rows = [(k, float(w), float(a) if a else None, t or None, s) for a, t, w, s, k in zip(*NEW.values(), strict=True)]
+        base.executemany("insert into new values (?, ?, ?, ?, ?, ?)", [(*row, k) for k, row in enumerate(rows)])
+        base.commit()
+    address = f"sqlite:///{tmp_path / 'new.db'}"
+    query = "select * from new where number < 40 order by number"
+    result = netc("predict", model, address, "--query", query, "-o", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.stderr
+    found = [line.split(",")[-2:] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    np.testing.assert_array_equal(np.array(found, np.float32), scores(model, table)[:40])
 
 
 def test_a_row_has_the_same_scores_in_every_table(model: Path, table: Path, tmp_path: Path) -> None:
