@@ -61,9 +61,10 @@ def _found(raw: RawTable, wanted: Wanted) -> Found | None:
     stored = {column.name: column for column in raw.columns}
     if not set(wanted.labels) <= set(stored) or raw.rows < LEAST_ROWS:
         return None
-    columns = profile(raw)
-    if not all(columns[name].is_numeric and columns[name].distinct > 2 for name in wanted.labels):
+    labels = profile(raw, [stored[name] for name in wanted.labels])  # first, as all columns may take long
+    if not all(labels[name].is_numeric and labels[name].distinct > 2 for name in wanted.labels):
         return None
+    columns = profile(raw)
     choices = infer(raw, [column for column in columns.values() if column.name not in wanted.labels])
     for time in (choice for choice in choices if choice.type == "date"):
         for group in ["", *(c.name for c in choices if c.type == "category" and columns[c.name].distinct <= MOST_SERIES)]:

@@ -1,12 +1,15 @@
 """`netc init` for series: the date and the frequency are found, the written net trains, and other tables are no series."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netc.commands.init import KINDS, Wanted
+from netc.commands.init import KINDS, Wanted, series
 from netc.spec import load
+from netc.table.profile import ColumnProfile, profile
+from netc.table.reading import RawColumn, RawTable
 from tests.series import write_series
 from tests.small_nets import netc
 
@@ -56,3 +59,15 @@ def test_other_tables_with_dates_are_no_series(tmp_path: Path, reason: str) -> N
     if reason == "few":
         days, values = days[:20], values[:20]
     assert kind(write(tmp_path / "a.csv", days, values)) != "series"
+
+
+def test_a_table_of_classes_is_told_by_its_label_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{k},{k % 3},{'pq'[k % 2]}\n" for k in range(100)))
+    read = list[str]()
+
+    def seen(raw: RawTable, columns: Sequence[RawColumn] = ()) -> dict[str, ColumnProfile]:
+        read.extend(column.name for column in columns or raw.columns)
+        return profile(raw, columns)
+
+    monkeypatch.setattr(series, "profile", seen)
+    assert not series.recognise(Wanted(str(tmp_path / "t.csv"), tmp_path / "n.yaml", ("y",))) and read == ["y"]
