@@ -9,10 +9,8 @@ from netc import data, terminal
 from netc import netc_pb2 as pb
 from netc.predict.trees import drawn
 from netc.report.blocks import histogram, sparkline
-from netc.table.columns.define import MISSING_INT, column_types
 
 A_CLASS, MOST_CLASSES, ROWS, TEXTS = 10, 20, 3, 3
-MOST_LETTERS = 32  # of a cell
 Pictures = list[tuple[str, np.ndarray]]
 Samples = tuple[list[str], Pictures]
 
@@ -28,8 +26,6 @@ def samples(layer: pb.LayerParameter, described: data.Description, source: data.
         return (_series if described.target else _sequences)(described, source), []
     if len(first.shape) == 3 and first.shape[0] in (1, 3):
         return [], _seen(described, source) if of_net else _stored(described, source)
-    if first.fitted and len(first.shape) == 1:
-        return _raw_table(described, source), []
     if len(first.shape) == 1:
         return _table(described, source), []
     return [], []
@@ -87,35 +83,6 @@ def _table(described: data.Description, source: data.Source) -> list[str]:
     if len(batch) > 1 and batch[1].ndim == 1:
         lines.append(_label_line(described, batch[1]))
     return _aligned(lines, left=(0, 5))
-
-
-def _raw_table(described: data.Description, source: data.Source) -> list[str]:
-    """One line per column: its type, the values of the training rows, whether they have gaps, and the first rows as they are."""
-    rows = source.numbers(0)[:ROWS]
-    raw, columns = source.raw(rows) or {}, column_types(described.tops[0].fitted)
-    lines = [("column", "type", "values", "gaps", *(f"row {number + 1:,}" for number in source.in_file(rows)))]
-    for column in columns:
-        about = column.about
-        first = (_short(_raw(value, column.type)) for value in raw[column.name].tolist())
-        lines.append((column.name, column.type, _short(str(about["values"])), "yes" if about["gaps"] else "no", *first))
-    if len(described.tops) > 1:
-        labels = source.stored(1, rows).reshape(len(rows), -1)
-        shown = (", ".join(_name(described, v) if isinstance(v, int) else f"{v:.5g}" for v in row) for row in labels.tolist())
-        lines.append(("label", "", "", "", *shown))
-    return _aligned(lines, left=(0, 1, 2, 3))
-
-
-def _raw(value: object, of_type: str) -> str:
-    """A raw value as text, "" for a missing one."""
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.6g}"
-    if of_type == "date" and isinstance(value, int):
-        return "" if value == MISSING_INT else str(np.datetime64(value, "s"))
-    return str(value)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
 
 
 def _aligned(lines: list[tuple[str, ...]], left: tuple[int, ...]) -> list[str]:
