@@ -59,7 +59,7 @@ Found = tuple[Mapping[str, ColumnProfile], Choice, str, Grid]
 def _found(raw: RawTable, wanted: Wanted) -> Found | None:
     """The profiles, the time, the column that names the series ("" for one series), and the grid; None if this is no series."""
     stored = {column.name: column for column in raw.columns}
-    if not set(wanted.labels) <= set(stored) or raw.rows < LEAST_ROWS:
+    if not set(wanted.labels) <= set(stored) or len({*wanted.labels}) < len(wanted.labels) or raw.rows < LEAST_ROWS:
         return None
     labels = profile(raw, [stored[name] for name in wanted.labels])  # first, as all columns may take long
     if not all(labels[name].is_numeric and labels[name].distinct > 2 for name in wanted.labels):
