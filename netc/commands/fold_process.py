@@ -22,7 +22,7 @@ main(prog_name="netc")
 """
 OF_NUMPY = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 POLL = 0.05  # seconds
-MOST_LINES = 20  # of the output of a process that failed
+MOST_LINES = 60  # of the output of a process that failed
 
 
 @dataclass(frozen=True)
