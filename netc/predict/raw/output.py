@@ -1,6 +1,7 @@
 """Files of predictions for tables: written by DuckDB from relations on disk, so that memory is bounded."""
 
 import csv
+import errno
 import io
 import os
 import shutil
@@ -21,6 +22,7 @@ from netc.table.reading.writing import append, copied, create
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 OTHERS = {".json": "format json, array true", ".jsonl": "format json", ".parquet": "format parquet"}
 FORMS = (*DELIMITERS, *OTHERS)
+A_BLOCK = 1 << 16  # bytes: DuckDB's own message of a full disk has several lines of JSON
 INPUT, PREDICTED = "input", "predicted"
 
 Source = tuple[str, ReadingOptions]  # of a table
@@ -145,4 +147,5 @@ def _copy(store: Store, query: str, path: Path, options: str) -> None:
     try:
         store.sql(copied(query, path, options))
     except duckdb.Error as e:
-        raise RunError(f"Cannot write the predictions: {e}") from e
+        full = shutil.disk_usage(path.parent).free < A_BLOCK
+        raise RunError(f"Cannot write the predictions: {os.strerror(errno.ENOSPC) if full else e}") from e
