@@ -195,7 +195,8 @@ def _inputs(document: Document) -> Document:
             positions[("layer", 0, *(("top", *path[1:]) if len(path) > 1 else ()))] = at
         elif path[0] == "input_shape":
             positions[("layer", 0, "input_param", "shape", *path[1:])] = at
-    return replace(document, message=net, positions=positions)
+    origins = {("layer", int(p[1]) + 1): origin for p, origin in document.origins.items()}
+    return replace(document, message=net, positions=positions, origins=origins)
 
 
 def _batch_norm(document: Document) -> Document:
