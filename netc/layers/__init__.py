@@ -29,5 +29,7 @@ from netc.layers import (  # noqa: F401
     relative,
     selection,
     shape,
+    squeeze_excite,
     table,
+    upsample,
 )

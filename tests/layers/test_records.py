@@ -67,6 +67,7 @@ ROWS: dict[str, Any] = {
     "whole mean; reads 1 2; label",
     "GRU": "gru1: x > gru1; 1 to 4/1 to 2; recurrent_param; never in place",
     "GammaLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param; loss; deployed as Exp; whole mean; reads 1 2 3; label",
+    "GlobalPooling": "pool1: x > pool1; 1/1; global_pooling_param",
     "HDF5Data": "data:  > data label; 0/1 or more; hdf5_data_param; source",
     "HDF5Output": "output: ? > ; 2/0; hdf5_output_param; sink Hdf5Writer",
     "HingeLoss": "loss: x label > loss; an end; 2/0 to 1; hinge_loss_param; loss; whole mean; reads 1; label",
@@ -101,6 +102,7 @@ ROWS: dict[str, Any] = {
     "Parameter": "param:  > param; 0/1; parameter_param",
     "PinballLoss": "pinball_loss: x label > pinball_loss; an end; 2/1 to 2; quantile_param; metric; whole mean_of_columns; "
     "lower is better 0 1; label",
+    "PixelShuffle": "pixelshuffle1: x > pixelshuffle1; 1/1; pixel_shuffle_param",
     "PoissonLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param; loss; deployed as Exp; whole mean; reads 1 2 3; label",
     "Pooling": "pool1: x > pool1; 1/1 to 2; pooling_param; 1/2 x + -1/2",
     "Power": "power1: x > power1; 1/1; power_param; 1 x + 0; elementwise",
@@ -120,6 +122,7 @@ ROWS: dict[str, Any] = {
     "Reverse": "reverse1: x > reverse1; 1 to 2/1; never in place",
     "SPP": "spp1: x > spp1; 1/1; spp_param",
     "Scale": "scale1: x > scale1; 1 to 2/1; scale_param; 1 x + 0",
+    "SeparableConvolution": "conv1: x > conv1; 1/1; convolution_param separable_convolution_param; 1/2 x + -1/2",
     "SigmoidCrossEntropyLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param; loss; deployed as Sigmoid; whole mean; "
     "reads 1 2; label",
     "Silence": "silence: x > ; 1 or more/0",
@@ -128,12 +131,14 @@ ROWS: dict[str, Any] = {
     "SoftmaxWithLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param softmax_loss_param softmax_param; loss; "
     "deployed as Softmax; whole mean; reads 1 2; label",
     "Split": "split1: x > split1; 1/1 or more; never in place; 1 x + 0; linear",
+    "SqueezeExcite": "se1: x > se1; 1/1; squeeze_excite_param; 1 x + 0",
     "Standardize": "standardize1: x > standardize1; 1/1; standardize_param",
     "Table": "data:  > data; 0/1 to 4; table_param; source",
     "Threshold": "threshold1: x > threshold1; 1/1; threshold_param; 1 x + 0; elementwise",
     "Tile": "tile1: x > tile1; 1/1; tile_param",
     "TweedieLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param tweedie_loss_param; loss; deployed as Exp; whole mean; "
     "reads 1 2 3; label",
+    "Upsample": "upsample1: x > upsample1; 1 to 2/1; upsample_param",
     "TreeData": "data:  > word child width label root_label; 0/3 to 5; data_param tree_data_param; source",
     "WindowData": "data:  > data label; 0/1 to 2; transform_param window_data_param; source",
 }  # fmt: skip

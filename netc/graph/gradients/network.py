@@ -4,7 +4,7 @@ from typing import Any
 
 from netc.errors import GradientError
 from netc.graph.ir import TRAINING, Node, Value, op
-from netc.graph.training_ops import activation, convolution, loss, normalization, pooling
+from netc.graph.training_ops import activation, convolution, loss, normalization, pooling, upsample
 from netc.registry import gradient
 
 Gradients = tuple[Value | None, ...]
@@ -56,6 +56,13 @@ def average_pool(node: Node, dy: Value) -> Gradients:
     if any(attrs["pads"]) and not node.attrs.get("count_include_pad", 0):
         raise GradientError("AveragePool has a gradient only where padding counts (count_include_pad=1)")
     return (pooling.average_pool_grad(dy, spatial=_spatial(x), kernel_shape=node.attrs["kernel_shape"], **attrs),)
+
+
+@gradient("Upsample", domain=TRAINING)
+def upsample_(node: Node, dy: Value) -> Gradients:
+    """The second input only gives a size, so it has no gradient."""
+    attrs: dict[str, Any] = {name: node.attrs[name] for name in ("scale", "mode", "align") if name in node.attrs}
+    return (upsample.upsample_grad(dy, spatial=_spatial(node.operands[0]), **attrs), None)[: len(node.inputs)]
 
 
 @gradient("LRN")

@@ -15,6 +15,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     shape,
     table,
     time,
+    upsample,
 )
 from netc.graph.training_ops.define import Body, body, trace, training_op
 

@@ -17,6 +17,7 @@ from netc.graph.training_ops.recursive import recursive
 from netc.graph.training_ops.shape import crop
 from netc.graph.training_ops.table import embed
 from netc.graph.training_ops.time import reverse
+from netc.graph.training_ops.upsample import upsample
 from netc.runtime.session import Session
 from tests.differences import check_gradient
 from tests.layers.formulas import FORMULAS
@@ -208,6 +209,10 @@ ROWS: dict[str, Any] = {
         softmax_loss(scores=(2, 3, 2), labels=(2, 2), ignore_label=1),
         softmax_loss(output=1),
     ],
+    f"{TRAINING}.Upsample": [
+        (lambda x, m=m, a=a: upsample(x, scale=[2.0, 1.7], mode=m, align=a), normal(2, 3, 4, 5))
+        for m, a in (("nearest", 0), ("linear", 0), ("linear", 1))
+    ] + [(lambda x: upsample(x, constant(np.zeros((1, 1, 4, 9))), mode="linear", align=0), normal(1, 2, 5, 3))],
 }  # fmt: skip
 FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", "Sign"}  # no gradient, so nothing to compare
 HOSTED = {"netc.host.Python"}  # backward is a user's own method: tests/layers/test_python.py
