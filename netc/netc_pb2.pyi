@@ -310,7 +310,7 @@ class FillerParameter(_message.Message):
     def __init__(self, type: _Optional[str] = ..., value: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., mean: _Optional[float] = ..., std: _Optional[float] = ..., sparse: _Optional[int] = ..., variance_norm: _Optional[_Union[FillerParameter.VarianceNorm, str]] = ...) -> None: ...
 
 class SolverParameter(_message.Message):
-    __slots__ = ("net", "net_param", "train_net", "test_net", "train_net_param", "test_net_param", "train_state", "test_state", "test_iter", "test_interval", "test_compute_loss", "test_initialization", "base_lr", "display", "average_loss", "max_iter", "iter_size", "lr_policy", "gamma", "power", "momentum", "weight_decay", "regularization_type", "stepsize", "stepvalue", "clip_gradients", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "solver_mode", "device_id", "random_seed", "type", "delta", "momentum2", "rms_decay", "debug_info", "snapshot_after_train", "solver_type", "layer_wise_reduce", "weights", "max_epoch", "warmup_iter", "warmup_lr", "min_lr", "patience", "monitor", "threads", "snapshot_keep", "pretrain", "watch_interval", "reset_interval", "snapshot_minutes")
+    __slots__ = ("net", "net_param", "train_net", "test_net", "train_net_param", "test_net_param", "train_state", "test_state", "test_iter", "test_interval", "test_compute_loss", "test_initialization", "base_lr", "display", "average_loss", "max_iter", "iter_size", "lr_policy", "gamma", "power", "momentum", "weight_decay", "regularization_type", "stepsize", "stepvalue", "clip_gradients", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "solver_mode", "device_id", "random_seed", "type", "delta", "momentum2", "rms_decay", "debug_info", "snapshot_after_train", "solver_type", "layer_wise_reduce", "weights", "max_epoch", "warmup_iter", "warmup_lr", "min_lr", "patience", "monitor", "threads", "snapshot_keep", "pretrain", "watch_interval", "reset_interval", "snapshot_minutes", "pct_start", "div_factor", "final_div_factor", "anneal_strategy", "three_phase", "restart_iter", "restart_mult", "plateau_patience", "plateau_threshold", "plateau_threshold_mode", "cooldown", "ema", "clip_value", "adjust_lr", "adamw")
     class SnapshotFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         HDF5: _ClassVar[SolverParameter.SnapshotFormat]
@@ -339,6 +339,24 @@ class SolverParameter(_message.Message):
     RMSPROP: SolverParameter.SolverType
     ADADELTA: SolverParameter.SolverType
     ADAM: SolverParameter.SolverType
+    class AnnealStrategy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        COS: _ClassVar[SolverParameter.AnnealStrategy]
+        LINEAR: _ClassVar[SolverParameter.AnnealStrategy]
+    COS: SolverParameter.AnnealStrategy
+    LINEAR: SolverParameter.AnnealStrategy
+    class ThresholdMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        REL: _ClassVar[SolverParameter.ThresholdMode]
+        ABS: _ClassVar[SolverParameter.ThresholdMode]
+    REL: SolverParameter.ThresholdMode
+    ABS: SolverParameter.ThresholdMode
+    class AdjustRate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MATCH_RMS_ADAMW: _ClassVar[SolverParameter.AdjustRate]
+        ORIGINAL: _ClassVar[SolverParameter.AdjustRate]
+    MATCH_RMS_ADAMW: SolverParameter.AdjustRate
+    ORIGINAL: SolverParameter.AdjustRate
     NET_FIELD_NUMBER: _ClassVar[int]
     NET_PARAM_FIELD_NUMBER: _ClassVar[int]
     TRAIN_NET_FIELD_NUMBER: _ClassVar[int]
@@ -393,6 +411,21 @@ class SolverParameter(_message.Message):
     WATCH_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     RESET_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_MINUTES_FIELD_NUMBER: _ClassVar[int]
+    PCT_START_FIELD_NUMBER: _ClassVar[int]
+    DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    FINAL_DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    ANNEAL_STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    THREE_PHASE_FIELD_NUMBER: _ClassVar[int]
+    RESTART_ITER_FIELD_NUMBER: _ClassVar[int]
+    RESTART_MULT_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_THRESHOLD_MODE_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_FIELD_NUMBER: _ClassVar[int]
+    EMA_FIELD_NUMBER: _ClassVar[int]
+    CLIP_VALUE_FIELD_NUMBER: _ClassVar[int]
+    ADJUST_LR_FIELD_NUMBER: _ClassVar[int]
+    ADAMW_FIELD_NUMBER: _ClassVar[int]
     net: str
     net_param: NetParameter
     train_net: str
@@ -447,10 +480,25 @@ class SolverParameter(_message.Message):
     watch_interval: int
     reset_interval: int
     snapshot_minutes: float
-    def __init__(self, net: _Optional[str] = ..., net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., train_net: _Optional[str] = ..., test_net: _Optional[_Iterable[str]] = ..., train_net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., test_net_param: _Optional[_Iterable[_Union[NetParameter, _Mapping]]] = ..., train_state: _Optional[_Union[NetState, _Mapping]] = ..., test_state: _Optional[_Iterable[_Union[NetState, _Mapping]]] = ..., test_iter: _Optional[_Iterable[int]] = ..., test_interval: _Optional[int] = ..., test_compute_loss: _Optional[bool] = ..., test_initialization: _Optional[bool] = ..., base_lr: _Optional[float] = ..., display: _Optional[int] = ..., average_loss: _Optional[int] = ..., max_iter: _Optional[int] = ..., iter_size: _Optional[int] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., momentum: _Optional[float] = ..., weight_decay: _Optional[float] = ..., regularization_type: _Optional[str] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., clip_gradients: _Optional[float] = ..., snapshot: _Optional[int] = ..., snapshot_prefix: _Optional[str] = ..., snapshot_diff: _Optional[bool] = ..., snapshot_format: _Optional[_Union[SolverParameter.SnapshotFormat, str]] = ..., solver_mode: _Optional[_Union[SolverParameter.SolverMode, str]] = ..., device_id: _Optional[int] = ..., random_seed: _Optional[int] = ..., type: _Optional[str] = ..., delta: _Optional[float] = ..., momentum2: _Optional[float] = ..., rms_decay: _Optional[float] = ..., debug_info: _Optional[bool] = ..., snapshot_after_train: _Optional[bool] = ..., solver_type: _Optional[_Union[SolverParameter.SolverType, str]] = ..., layer_wise_reduce: _Optional[bool] = ..., weights: _Optional[_Iterable[str]] = ..., max_epoch: _Optional[int] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., patience: _Optional[int] = ..., monitor: _Optional[str] = ..., threads: _Optional[int] = ..., snapshot_keep: _Optional[int] = ..., pretrain: _Optional[_Iterable[_Union[PretrainParameter, _Mapping]]] = ..., watch_interval: _Optional[int] = ..., reset_interval: _Optional[int] = ..., snapshot_minutes: _Optional[float] = ...) -> None: ...
+    pct_start: float
+    div_factor: float
+    final_div_factor: float
+    anneal_strategy: SolverParameter.AnnealStrategy
+    three_phase: bool
+    restart_iter: int
+    restart_mult: int
+    plateau_patience: int
+    plateau_threshold: float
+    plateau_threshold_mode: SolverParameter.ThresholdMode
+    cooldown: int
+    ema: float
+    clip_value: float
+    adjust_lr: SolverParameter.AdjustRate
+    adamw: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, net: _Optional[str] = ..., net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., train_net: _Optional[str] = ..., test_net: _Optional[_Iterable[str]] = ..., train_net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., test_net_param: _Optional[_Iterable[_Union[NetParameter, _Mapping]]] = ..., train_state: _Optional[_Union[NetState, _Mapping]] = ..., test_state: _Optional[_Iterable[_Union[NetState, _Mapping]]] = ..., test_iter: _Optional[_Iterable[int]] = ..., test_interval: _Optional[int] = ..., test_compute_loss: _Optional[bool] = ..., test_initialization: _Optional[bool] = ..., base_lr: _Optional[float] = ..., display: _Optional[int] = ..., average_loss: _Optional[int] = ..., max_iter: _Optional[int] = ..., iter_size: _Optional[int] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., momentum: _Optional[float] = ..., weight_decay: _Optional[float] = ..., regularization_type: _Optional[str] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., clip_gradients: _Optional[float] = ..., snapshot: _Optional[int] = ..., snapshot_prefix: _Optional[str] = ..., snapshot_diff: _Optional[bool] = ..., snapshot_format: _Optional[_Union[SolverParameter.SnapshotFormat, str]] = ..., solver_mode: _Optional[_Union[SolverParameter.SolverMode, str]] = ..., device_id: _Optional[int] = ..., random_seed: _Optional[int] = ..., type: _Optional[str] = ..., delta: _Optional[float] = ..., momentum2: _Optional[float] = ..., rms_decay: _Optional[float] = ..., debug_info: _Optional[bool] = ..., snapshot_after_train: _Optional[bool] = ..., solver_type: _Optional[_Union[SolverParameter.SolverType, str]] = ..., layer_wise_reduce: _Optional[bool] = ..., weights: _Optional[_Iterable[str]] = ..., max_epoch: _Optional[int] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., patience: _Optional[int] = ..., monitor: _Optional[str] = ..., threads: _Optional[int] = ..., snapshot_keep: _Optional[int] = ..., pretrain: _Optional[_Iterable[_Union[PretrainParameter, _Mapping]]] = ..., watch_interval: _Optional[int] = ..., reset_interval: _Optional[int] = ..., snapshot_minutes: _Optional[float] = ..., pct_start: _Optional[float] = ..., div_factor: _Optional[float] = ..., final_div_factor: _Optional[float] = ..., anneal_strategy: _Optional[_Union[SolverParameter.AnnealStrategy, str]] = ..., three_phase: _Optional[bool] = ..., restart_iter: _Optional[int] = ..., restart_mult: _Optional[int] = ..., plateau_patience: _Optional[int] = ..., plateau_threshold: _Optional[float] = ..., plateau_threshold_mode: _Optional[_Union[SolverParameter.ThresholdMode, str]] = ..., cooldown: _Optional[int] = ..., ema: _Optional[float] = ..., clip_value: _Optional[float] = ..., adjust_lr: _Optional[_Union[SolverParameter.AdjustRate, str]] = ..., adamw: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PretrainParameter(_message.Message):
-    __slots__ = ("layer", "max_iter", "max_epoch", "type", "base_lr", "momentum", "momentum2", "weight_decay", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "warmup_iter", "warmup_lr", "min_lr", "clip_gradients")
+    __slots__ = ("layer", "max_iter", "max_epoch", "type", "base_lr", "momentum", "momentum2", "weight_decay", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "warmup_iter", "warmup_lr", "min_lr", "clip_gradients", "clip_value", "pct_start", "div_factor", "final_div_factor", "anneal_strategy", "three_phase", "restart_iter", "restart_mult")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     MAX_ITER_FIELD_NUMBER: _ClassVar[int]
     MAX_EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -468,6 +516,14 @@ class PretrainParameter(_message.Message):
     WARMUP_LR_FIELD_NUMBER: _ClassVar[int]
     MIN_LR_FIELD_NUMBER: _ClassVar[int]
     CLIP_GRADIENTS_FIELD_NUMBER: _ClassVar[int]
+    CLIP_VALUE_FIELD_NUMBER: _ClassVar[int]
+    PCT_START_FIELD_NUMBER: _ClassVar[int]
+    DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    FINAL_DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    ANNEAL_STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    THREE_PHASE_FIELD_NUMBER: _ClassVar[int]
+    RESTART_ITER_FIELD_NUMBER: _ClassVar[int]
+    RESTART_MULT_FIELD_NUMBER: _ClassVar[int]
     layer: str
     max_iter: int
     max_epoch: int
@@ -485,7 +541,15 @@ class PretrainParameter(_message.Message):
     warmup_lr: float
     min_lr: float
     clip_gradients: float
-    def __init__(self, layer: _Optional[str] = ..., max_iter: _Optional[int] = ..., max_epoch: _Optional[int] = ..., type: _Optional[str] = ..., base_lr: _Optional[float] = ..., momentum: _Optional[float] = ..., momentum2: _Optional[float] = ..., weight_decay: _Optional[float] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., clip_gradients: _Optional[float] = ...) -> None: ...
+    clip_value: float
+    pct_start: float
+    div_factor: float
+    final_div_factor: float
+    anneal_strategy: SolverParameter.AnnealStrategy
+    three_phase: bool
+    restart_iter: int
+    restart_mult: int
+    def __init__(self, layer: _Optional[str] = ..., max_iter: _Optional[int] = ..., max_epoch: _Optional[int] = ..., type: _Optional[str] = ..., base_lr: _Optional[float] = ..., momentum: _Optional[float] = ..., momentum2: _Optional[float] = ..., weight_decay: _Optional[float] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., clip_gradients: _Optional[float] = ..., clip_value: _Optional[float] = ..., pct_start: _Optional[float] = ..., div_factor: _Optional[float] = ..., final_div_factor: _Optional[float] = ..., anneal_strategy: _Optional[_Union[SolverParameter.AnnealStrategy, str]] = ..., three_phase: _Optional[bool] = ..., restart_iter: _Optional[int] = ..., restart_mult: _Optional[int] = ...) -> None: ...
 
 class SolverState(_message.Message):
     __slots__ = ("iter", "learned_net", "history", "current_step")

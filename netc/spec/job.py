@@ -248,9 +248,16 @@ def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
     return copy
 
 
+# Fields of a solver that mean nothing in a stage of pretraining, which has no tests and publishes nothing.
+OF_THE_LAST_STAGE = (
+    "pretrain", "test_interval", "patience", "monitor", "ema",
+    "plateau_patience", "plateau_threshold", "plateau_threshold_mode", "cooldown",
+)  # fmt: skip
+
+
 def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.SolverParameter:
     copy, own = _seeded(solver, seed), solver.pretrain[stage]
-    for name in {*own.DESCRIPTOR.fields_by_name, "pretrain", "test_interval", "patience", "monitor"} - {"layer"}:
+    for name in {*own.DESCRIPTOR.fields_by_name, *OF_THE_LAST_STAGE} - {"layer"}:
         copy.ClearField(name)
     for field, value in own.ListFields():
         if field.is_repeated:
