@@ -1,12 +1,13 @@
-"""TransformationParameter on batches: crop, mirror, then (pixel - mean) * scale / std_value, in this order.
+"""TransformationParameter on batches: pad, crop, mirror, then (pixel - mean) * scale / std_value, in this order.
 
-In TRAIN, a crop is random and a row is mirrored with probability 1/2. In TEST, a crop is central and nothing is mirrored; Caffe mirrors
-in TEST as well. The crop and the mirroring of training row r depend only on (seed, layer name, r).
+In TRAIN, images are padded, a crop is random, and a row is mirrored with probability 1/2. In TEST, nothing is padded, a crop is central
+and nothing is mirrored; Caffe mirrors in TEST as well. The crop and the mirroring of training row r depend only on (seed, layer name, r).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -54,15 +55,20 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
     if any(size) and top.shape[1:] != size:
         text = f"`resize_height` and `resize_width` are for image files. The rows of this source have the shape {top.shape}."
         raise DataError(text, field="resize_height")
-    if not param.crop_size and not param.mirror:
+    moves = next((field for field in ("crop_size", "mirror", "pad") if getattr(param, field)), None)
+    if moves is None:
         return top
     if len(top.shape) != 3:
-        text = f"`crop_size` and `mirror` need images (channels, height, width), but a row has the shape {top.shape}."
-        raise DataError(text, field="crop_size" if param.crop_size else "mirror")
+        text = f"`crop_size`, `mirror` and `pad` need images (channels, height, width), but a row has the shape {top.shape}."
+        raise DataError(text, field=moves)
     channels, height, width = top.sizes
     if param.crop_size > min(height, width):
         raise DataError(f"`crop_size` is {param.crop_size}, larger than the images, which are {height}x{width}.", field="crop_size")
-    return TopSpec(top.dtype, (channels, param.crop_size or height, param.crop_size or width))
+    cropped = param.crop_size or height, param.crop_size or width
+    if param.pad >= min(cropped):
+        sides = f"{cropped[0]}x{cropped[1]}"
+        raise DataError(f"`pad` is {param.pad}. Expected less than the side of the crop, which is {sides}.", field="pad")
+    return TopSpec(top.dtype, (channels, *cropped))
 
 
 def transform(request: Request, top: TopSpec) -> Transform:
@@ -71,13 +77,15 @@ def transform(request: Request, top: TopSpec) -> Transform:
     if top.dtype == "int64":
         return lambda rows, first: rows.astype(np.int64)
     cropped = after.sizes
-    norm = normalisation(param, top.sizes, request.base)
-    moves = (param.mirror and request.phase == "TRAIN") or cropped != top.sizes
+    norm, training = normalisation(param, top.sizes, request.base), request.phase == "TRAIN"
+    moves = (training and (param.mirror or param.pad)) or cropped != top.sizes
 
     def apply(rows: np.ndarray, first: int) -> np.ndarray:
         mean = norm.mean
+        if training and param.pad:
+            rows, mean = _padded(param, rows, mean)
         if moves:
-            rows, mean = _crop_and_mirror(request, rows, mean, first, top.sizes, cropped)
+            rows, mean = _crop_and_mirror(request, rows, mean, first, cropped)
         with np.errstate(over="ignore"):  # values beyond float32 become infinite; later checks report them
             if mean is None:
                 scaled: np.ndarray = np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
@@ -89,11 +97,31 @@ def transform(request: Request, top: TopSpec) -> Transform:
     return apply
 
 
+def _padded(param: pb.TransformationParameter, rows: np.ndarray, mean: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The rows and their mean with `pad` more pixels on each side."""
+    if param.pad_mode != param.CONSTANT:
+        mode: Literal["reflect", "edge"] = "reflect" if param.pad_mode == param.REFLECT else "edge"
+        return _bordered(param, rows, mode), mean if mean is None or mean.size == len(mean) else _bordered(param, mean, mode)
+    if mean is None or mean.size > len(mean):
+        return _bordered(param, rows, "constant"), None if mean is None else _bordered(param, mean, "constant")
+    channels, height, width = rows.shape[1:]
+    filled = np.empty((len(rows), channels, height + 2 * param.pad, width + 2 * param.pad), np.float32)
+    filled[...] = mean  # 0 after normalisation
+    filled[..., param.pad : -param.pad, param.pad : -param.pad] = rows
+    return filled, mean
+
+
+def _bordered(param: pb.TransformationParameter, images: np.ndarray, mode: Literal["constant", "reflect", "edge"]) -> np.ndarray:
+    sides = [(0, 0)] * (images.ndim - 2) + [(param.pad, param.pad)] * 2
+    padded: np.ndarray = np.pad(images, sides, mode=mode)
+    return padded
+
+
 def _crop_and_mirror(
-    request: Request, rows: np.ndarray, mean: np.ndarray | None, first: int, full: tuple[int, ...], cropped: tuple[int, ...]
+    request: Request, rows: np.ndarray, mean: np.ndarray | None, first: int, cropped: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     count, (height, width) = len(rows), cropped[1:]
-    room = full[1] - height + 1, full[2] - width + 1
+    room = rows.shape[2] - height + 1, rows.shape[3] - width + 1
     tops, lefts, flips = ([(room[0] - 1) // 2] * count, [(room[1] - 1) // 2] * count, [0] * count)
     if request.phase == "TRAIN":
         # Each row has its own block of the stream, so its random numbers do not depend on its batch.
