@@ -1,12 +1,13 @@
 """The data model of a resolved net: its layers in the order they run, and what its data sources deliver."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Place
+from netc.net.rates import Rates
 from netc.spec import Document
 
 BROKEN, GUESSED = "broken", "guessed"
@@ -55,12 +56,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class ResolvedNet:
-    """Layers in the order they run."""
+    """Layers in the order they run. `rates` are the solver's patterns of what learns."""
 
     name: str
     phase: str
     layers: tuple[Layer, ...]
     document: Document
+    rates: Rates = field(default=Rates(), kw_only=True)
 
     @property
     def param(self) -> pb.NetParameter:
