@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
 from netc.errors import Diagnostic, Place, Suggestion, near
@@ -128,9 +128,10 @@ class _Walk:
 
     def _check_type(self, item: Item | None, frame: Frame) -> None:
         """An unknown type that is similar to the name of a block is an error."""
-        if isinstance(item, Use) and item.name not in registry.layer and not near(item.name, registry.layer):
-            if suggestion := near(item.name, self.found.blocks):
-                frame.error(item.kind, f"There is no layer type or block {item.name!r}.", suggestion)
+        if not isinstance(item, Use) or item.name in registry.layer or near(item.name, registry.layer):
+            return
+        if suggestion := near(item.name, self.found.blocks):
+            frame.error(item.kind, f"There is no layer type or block {item.name!r}.", suggestion)
 
     def _repeat(self, item: Repeat, frame: Frame, newest: str) -> str:
         fields = dict(self._fields(item, item.key, frame, REPEAT_KEYS, "A repeat"))
@@ -167,8 +168,8 @@ class _Walk:
         scope = self._scope(fields, item, block, frame)
         notes = f"in block {block.name!r}, used at {_where(frame.origin.place(at(item.kind)))}", *frame.origin.notes
         values = {n: frame.argument(value) for n, value in fields.items() if n not in USE_KEYS}
-        names = {"in": _blob(item.kind, start)} if self._reads(start) else {}
-        inner = Frame(Origin(block.place.file, notes), scope, values, self.budget, names=names)
+        read = {"in": _blob(item.kind, start)} if self._reads(start) else {}
+        inner = Frame(Origin(block.place.file, notes), scope, values, self.budget, names=read)
         for name, default in block.parameters.items():
             if name not in values and default is not None:
                 values[name] = inner.argument(default)
