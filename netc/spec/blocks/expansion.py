@@ -24,6 +24,7 @@ from netc.spec.yaml_nodes import at, given, named
 MOST_LAYERS = 10_000
 DEEPEST = 40  # blocks within blocks
 LISTS = ("layers", "layer")
+LACKING = ("blocks",)  # among the broken parts of a reading: its net lacks layers, because a block or a use is wrong
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def expanded(reading: Reading, root: MappingNode) -> tuple[MappingNode, list[Ent
     keys = {key.value for key, _ in root.value if isinstance(key, ScalarNode)}
     if not keys & NET_KEYS.keys() and "$" not in reading.text and "repeat" not in reading.text:
         return root, None
+    errors = len(reading.errors)
     registry.load()  # a block must not have the name of a layer type
     found = definitions(reading, root)
     rest = [(key, value) for key, value in root.value if not (isinstance(key, ScalarNode) and key.value in NET_KEYS)]
@@ -77,7 +79,9 @@ def expanded(reading: Reading, root: MappingNode) -> tuple[MappingNode, list[Ent
     if layers is not None:
         origin, values = Origin(reading.path), dict[str, Value]()
         walk.items(children(layers), Frame(origin, "", values, walk.budget, top=True), after(0))
-    if not reading.errors:
+    if len(reading.errors) > errors:
+        reading.broken.add(LACKING)
+    else:
         reading.warnings.extend(
             Diagnostic(block.place, f"Block {name!r} is not used.")
             for name, block in found.blocks.items()
