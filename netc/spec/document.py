@@ -88,7 +88,7 @@ class Document:
             if path[:end] in self.overrides:
                 return self.overrides[path[:end]]
             if path[:end] in self.positions:
-                origin = self.origins.get(path[:2], Origin(self.path))
+                origin = next((self.origins[path[:k]] for k in range(2, end + 1) if path[:k] in self.origins), Origin(self.path))
                 return origin.place(self.positions[path[:end]])
         return Place(self.path)
 

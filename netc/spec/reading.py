@@ -106,9 +106,7 @@ class Reading:
     def finish(self, message: Any) -> Document:
         """The document, with all errors in the order of the text."""
         warnings = tuple(in_order(self.warnings))
-        document = Document(
-            message, self.path, self.text, self.positions, warnings, origins=self.origins, included=tuple(self.included)
-        )
+        document = Document(message, self.path, self.text, self.positions, warnings, origins=self.origins, included=tuple(self.included))
         errors = in_order(self.errors)
         missing = _missing(document)
         self.broken.update(path[:2] for path in missing)
@@ -120,9 +118,9 @@ def in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Sort diagnostics in the order of the text. An error that a block causes in each of its uses is listed once."""
     alike: dict[Any, list[Diagnostic]] = {}
     for d in found:
-        alike.setdefault((d.place and (d.place.file, d.position), d.text, d.suggestion) if d.place and d.place.notes else id(d), []).append(d)
-    single = [_counted(ds) for ds in alike.values()]
-    return sorted(single, key=lambda d: (d.position, d.text))
+        of_block = d.place is not None and bool(d.place.notes)
+        alike.setdefault((str(d.place), d.text, d.suggestion) if of_block else id(d), []).append(d)
+    return sorted((_counted(ds) for ds in alike.values()), key=lambda d: (d.position, d.text))
 
 
 def _counted(alike: Sequence[Diagnostic]) -> Diagnostic:

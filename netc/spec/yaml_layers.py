@@ -108,7 +108,7 @@ def complete(reading: Reading, layers: Sequence[tuple[Entry, Any, set[str]]], ne
     """Set the names, bottoms and tops that the layers of a net leave out. Layers of blocks get the first part of their names."""
     names = {scope: Names() for scope in {entry.scope for entry, _, _ in layers}}
     for entry, layer, given_names in layers:
-        if "name" in given_names:
+        if "name" in given_names and layer.HasField("name"):
             names[entry.scope].add(layer.name)
             layer.name = entry.scope + layer.name
     newest = [net.input[0] if layers and net.input else None]  # the newest blob before each layer

@@ -8,7 +8,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc import registry
 from netc.errors import Diagnostic, Place, SpecError
-from netc.spec.blocks import Entry, expanded, plain_entries
+from netc.spec.blocks import LACKING, Entry, expanded, plain_entries
 from netc.spec.document import Document, FieldPath
 from netc.spec.fields import SINGLE, keyed
 from netc.spec.reading import NET, Reading
@@ -25,22 +25,18 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
     message = message_type()
     try:
         root = compose(text, path)
-        entries = None
-        if isinstance(root, MappingNode) and message.DESCRIPTOR is NET:
-            root, entries = expanded(reading, root)
-        wrong = bool(reading.errors)
         if root is not None:
-            _message(reading, root, message, (), entries)
+            _message(reading, root, message, ())
     except RecursionError as e:
         raise SpecError(Diagnostic(Place(path), TOO_DEEP)) from e
     document = reading.finish(message)
-    if wrong:  # the net lacks layers, so that checks of the rest would report errors that are none
+    if LACKING in reading.broken:  # checks of the rest would report errors that are none
         raise SpecError(*document.errors)
     return document
 
 
-def _message(reading: Reading, node: Node, message: Any, path: FieldPath, entries: Sequence[Entry] | None = None) -> None:
-    """Fill a message from a mapping, or from another form that is allowed for it. `entries` are the layers of a net with blocks."""
+def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> None:
+    """Fill a message from a mapping, or from another form that is allowed for it."""
     owner = message.DESCRIPTOR
     if isinstance(node, ScalarNode) and owner.name in SINGLE and given(node):
         field = owner.fields_by_name[SINGLE[owner.name]]
@@ -56,6 +52,7 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath, entrie
         message.update(struct_value(reading, node))
     else:
         layers: list[tuple[Entry, Any, set[str]]] = []
+        node, entries = expanded(reading, node) if owner is NET else (node, None)
         for key, value in pairs(reading, node):
             name = "layer" if owner is NET and key.value == "layers" else key.value
             field = owner.fields_by_name.get(name)

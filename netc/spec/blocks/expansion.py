@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
 from netc.errors import Diagnostic, Place, Suggestion, near
@@ -24,6 +24,7 @@ from netc.spec.yaml_nodes import at, given, named
 MOST_LAYERS = 10_000
 DEEPEST = 40  # blocks within blocks
 LISTS = ("layers", "layer")
+LACKING = ("blocks",)  # among the broken parts of a reading: its net lacks layers, because a block or a use is wrong
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def expanded(reading: Reading, root: MappingNode) -> tuple[MappingNode, list[Ent
     keys = {key.value for key, _ in root.value if isinstance(key, ScalarNode)}
     if not keys & NET_KEYS.keys() and "$" not in reading.text and "repeat" not in reading.text:
         return root, None
+    errors = len(reading.errors)
     registry.load()  # a block must not have the name of a layer type
     found = definitions(reading, root)
     rest = [(key, value) for key, value in root.value if not (isinstance(key, ScalarNode) and key.value in NET_KEYS)]
@@ -77,7 +79,9 @@ def expanded(reading: Reading, root: MappingNode) -> tuple[MappingNode, list[Ent
     if layers is not None:
         origin, values = Origin(reading.path), dict[str, Value]()
         walk.items(children(layers), Frame(origin, "", values, walk.budget, top=True), after(0))
-    if not reading.errors:
+    if len(reading.errors) > errors:
+        reading.broken.add(LACKING)
+    else:
         reading.warnings.extend(
             Diagnostic(block.place, f"Block {name!r} is not used.")
             for name, block in found.blocks.items()
@@ -128,9 +132,10 @@ class _Walk:
 
     def _check_type(self, item: Item | None, frame: Frame) -> None:
         """An unknown type that is similar to the name of a block is an error."""
-        if isinstance(item, Use) and item.name not in registry.layer and not near(item.name, registry.layer):
-            if suggestion := near(item.name, self.found.blocks):
-                frame.error(item.kind, f"There is no layer type or block {item.name!r}.", suggestion)
+        if not isinstance(item, Use) or item.name in registry.layer or near(item.name, registry.layer):
+            return
+        if suggestion := near(item.name, self.found.blocks):
+            frame.error(item.kind, f"There is no layer type or block {item.name!r}.", suggestion)
 
     def _repeat(self, item: Repeat, frame: Frame, newest: str) -> str:
         fields = dict(self._fields(item, item.key, frame, REPEAT_KEYS, "A repeat"))
@@ -167,8 +172,8 @@ class _Walk:
         scope = self._scope(fields, item, block, frame)
         notes = f"in block {block.name!r}, used at {_where(frame.origin.place(at(item.kind)))}", *frame.origin.notes
         values = {n: frame.argument(value) for n, value in fields.items() if n not in USE_KEYS}
-        names = {"in": _blob(item.kind, start)} if self._reads(start) else {}
-        inner = Frame(Origin(block.place.file, notes), scope, values, self.budget, names=names)
+        read = {"in": _blob(item.kind, start)} if self._reads(start) else {}
+        inner = Frame(Origin(block.place.file, notes), scope, values, self.budget, names=read)
         for name, default in block.parameters.items():
             if name not in values and default is not None:
                 values[name] = inner.argument(default)

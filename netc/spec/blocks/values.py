@@ -73,6 +73,8 @@ class Frame:
         if isinstance(node, SequenceNode):
             values = [self.made(item, mode) for item in node.value]
             return SequenceNode(node.tag, values, node.start_mark, node.end_mark, node.flow_style)
+        if not isinstance(node, ScalarNode):
+            return node
         if "$" not in node.value or (self.top and mode == "field"):
             return self._named(node, self.scope) if mode == "blob" and not isinstance(node, BlobNode) else node
         return self._text(node, mode)
@@ -115,7 +117,7 @@ class Frame:
             items = [(_moved(key, node), self._placed(Value(v, value.scope), node, _inside(key, mode))) for key, v in old.value]
             return MappingNode(old.tag, items, *marks, old.flow_style)
         values = [self._placed(Value(item, value.scope), node, mode) for item in old.value]
-        return SequenceNode(old.tag, values, *marks, old.flow_style)
+        return SequenceNode(old.tag, values, *marks)
 
     def _named(self, node: ScalarNode, scope: str) -> Node:
         """The blob that a text names, from the layers of a scope. An unset or missing name stays as it is."""
