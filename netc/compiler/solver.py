@@ -88,7 +88,11 @@ def _policy_errors(job: Job, policy: str) -> Iterator[tuple[str, str, Suggestion
 def _test_errors(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str, Suggestion | None]]:
     """The errors of a policy that depends on the tests of the run."""
     if not solver.test_interval:
-        yield "lr_policy", f"`lr_policy` {policy!r} needs tests during training. Set `test_interval`, the iterations between two tests.", None
+        yield (
+            "lr_policy",
+            f"`lr_policy` {policy!r} needs tests during training: set `test_interval`.",
+            None,
+        )
     if solver.gamma >= 1:
         yield "gamma", f"`gamma` must be below 1 with `lr_policy` {policy!r}, not {solver.gamma:g}.", None
 

@@ -109,6 +109,13 @@ class ResolvedNet:
         """Whether a source has a validation set."""
         return any(layer.source is not None and layer.source.has_validation for layer in self.layers)
 
+    def monitored(self, asked: str) -> tuple[str, bool]:
+        """The output that selects the best model, and whether larger is better: `asked`, else the first metric, else the loss."""
+        metrics = [layer for layer in self.layers if layer.kind.metric and layer.tops]
+        losses = [layer.tops[0] for layer in self.layers if layer.kind.loss and layer.tops]
+        name = asked or ([layer.tops[0] for layer in metrics] + losses + ["loss"])[0]
+        return name, name in {t for x in metrics for k, t in enumerate(x.tops) if k not in x.kind.lower_is_better}
+
     @property
     def outputs(self) -> list[str]:
         """Blobs that no layer reads, in alphabetical order (Caffe's rule)."""

@@ -15,7 +15,7 @@ from netc.graph.contract import STATE
 from netc.report import test_rows
 from netc.runtime import snapshot
 from netc.training import record
-from netc.training.evaluate import Scores, monitored, singles
+from netc.training.evaluate import Scores, singles
 from netc.training.feed import Feeder, Feeds
 from netc.training.folder import BEST, RunFolder
 from netc.training.snapshot_metadata import check_states, read_metadata
@@ -103,7 +103,7 @@ class Run:
     def monitored(self) -> tuple[str, bool]:
         """The output that selects the best model, and whether larger is better."""
         if self.program:
-            return monitored(self.program.test_net, self.program.job.settings.monitor)
+            return self.program.test_net.monitored(self.program.job.settings.monitor)
         name = next((n for n in self.metrics if "loss" not in n), "loss")
         return name, not any(word in name for word in LESS)
 

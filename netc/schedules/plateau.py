@@ -8,6 +8,13 @@ from netc.spec.scalars import shortest
 
 LEAST = 1e-8  # a smaller reduction does not count, as in PyTorch
 ABS = pb.SolverParameter.ABS
+RULE = (
+    "At the start, k, stale and cooldown are 0, and best is null. After each test, with the value v of `monitor` on the whole test set: "
+    "v improves if it is finite and best is null, or if it is beyond best by more than `threshold` (REL: times |best|). If it improves, "
+    "best = v and stale = 0, else stale += 1. If the cooldown is above 0, it is reduced by 1 and stale = 0. If stale > plateau_patience: "
+    "stale = 0, the cooldown is set to that of the solver, and k += 1 if that reduces the rate by more than 1e-8. "
+    "The rate is min(base_lr, max(base_lr gamma^k, min_lr))."
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,14 @@ def is_better(solver: pb.SolverParameter, value: float, best: float | None, more
     """Whether a test improves on the best one by more than plateau_threshold."""
     if best is None or not isfinite(value):
         return isfinite(value)
-    threshold = float(shortest(solver.plateau_threshold))
+    threshold = threshold_of(solver)
     least = threshold if solver.plateau_threshold_mode == ABS else threshold * abs(best)
     return value > best + least if more_is_better else value < best - least
+
+
+def threshold_of(solver: pb.SolverParameter) -> float:
+    """plateau_threshold as it is written. A difference of 0.01 is then no more than a threshold of 0.01."""
+    return float(shortest(solver.plateau_threshold))
 
 
 def reduced(solver: pb.SolverParameter, reductions: int) -> float:

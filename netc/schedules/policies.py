@@ -112,11 +112,9 @@ def onecycle(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float
     top = solver.pct_start * max_iter - 1
     middle = [(2 * top, low)] if solver.three_phase else []
     ends = [(0.0, low), (top, solver.base_lr), *middle, (max_iter - 1.0, low / solver.final_div_factor)]
-    for (start, first), (end, last) in pairwise(ends):
-        share = (iteration - start) / (end - start) if end > start else 0.0
-        if iteration <= end:
-            break
-    return _annealed(solver, first, last, share)
+    phases = list(pairwise(ends))
+    (start, first), (end, last) = next((phase for phase in phases if iteration <= phase[1][0]), phases[-1])
+    return _annealed(solver, first, last, (iteration - start) / (end - start) if end > start else 0.0)
 
 
 def _annealed(solver: pb.SolverParameter, start: float, end: float, share: float) -> float:

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
-
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import Diagnostic, SpecError
 from netc.registry import schedule
+from netc.schedules.plateau import RULE, threshold_of
 from netc.spec.job import Job
 from netc.spec.solver_settings import SolverSettings
 
@@ -61,14 +60,23 @@ def facts(settings: SolverSettings, max_iter: int | None) -> dict[str, Any]:
     name = settings.lr_policy
     plain = {f: _plain(settings.message, f) for f in (*fields(name), *WARMUP)}
     said = {"lr_policy": name, **plain, "max_iter": max_iter}
-    known = schedule.is_own(name) or follows_tests(name) or max_iter is None
-    return said if known else {**said, "rates": _rates(settings, max_iter)}
+    if max_iter is None or schedule.is_own(name) or follows_tests(name):
+        return said
+    return {**said, "rates": _rates(settings, max_iter)}
+
+
+def test_facts(settings: SolverSettings, monitor: str, more_is_better: bool) -> dict[str, Any]:
+    """What a program must do after each test if the rates follow the tests; empty if they do not."""
+    if not follows_tests(settings.lr_policy):
+        return {}
+    own = {"monitor": monitor, "more_is_better": more_is_better, "threshold": threshold_of(settings.message)}
+    return {"tests": own | {"interval": settings.test_interval, "at_start": settings.test_initialization, "rule": RULE}}
 
 
 def _plain(solver: pb.SolverParameter, name: str) -> Any:
     """The value of a field for JSON: a number, a text, a list, or the name of an enumeration's value."""
     field, value = solver.DESCRIPTOR.fields_by_name[name], getattr(solver, name)
-    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
+    if field.enum_type is not None:
         return field.enum_type.values_by_number[value].name
     return value if isinstance(value, int | float | str) else list(value)
 

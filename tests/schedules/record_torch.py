@@ -22,10 +22,10 @@ def now(optimizer: Any) -> float:
     return float(f"{float(optimizer.param_groups[0]['lr']):.10g}")
 
 
-def rates(count: int, make: Callable[[Any], Any]) -> list[float]:
+def rates(count: int, make: Callable[..., Any], *options: float) -> list[float]:
     """The rates of `count` iterations."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=BASE)
-    scheduler, found = make(optimizer), []
+    scheduler, found = make(optimizer, *options), []
     for _ in range(count):
         found.append(now(optimizer))
         scheduler.step()
@@ -55,11 +55,14 @@ def plateau(scores: list[float], **options: Any) -> list[float]:
 
 def by_iteration() -> list[dict[str, Any]]:
     """Rows of solver fields, max_iter and the rates."""
-    found = []
+    found: list[dict[str, Any]] = []
     for count in (1, 2, 7, 60):
         for fields, options in (
             ({}, {}),
-            ({"pct_start": 0.25, "div_factor": 10, "final_div_factor": 100}, {"pct_start": 0.25, "div_factor": 10, "final_div_factor": 100}),
+            (
+                {"pct_start": 0.25, "div_factor": 10, "final_div_factor": 100},
+                {"pct_start": 0.25, "div_factor": 10, "final_div_factor": 100},
+            ),
             ({"anneal_strategy": 1001, "pct_start": 0.5}, {"anneal_strategy": "linear", "pct_start": 0.5}),
             ({"three_phase": True, "pct_start": 0.375}, {"three_phase": True, "pct_start": 0.375}),
             ({"three_phase": True, "anneal_strategy": 1001}, {"three_phase": True, "anneal_strategy": "linear"}),
@@ -71,14 +74,16 @@ def by_iteration() -> list[dict[str, Any]]:
             except ZeroDivisionError:
                 continue
     for first, times, least in ((10, 1, 0.0), (10, 2, 0.125), (7, 3, 0.0), (1, 1, 0.25), (200, 1, 0.0)):
-        fields = {"lr_policy": "cosine", "restart_iter": first, "restart_mult": times, "min_lr": least}
-        made = rates(100, lambda o, a=(first, times, least): lr_scheduler.CosineAnnealingWarmRestarts(o, a[0], a[1], a[2]))
-        found.append({"fields": fields, "max_iter": 100, "rates": made})
+        restarts: dict[str, Any] = {"lr_policy": "cosine", "restart_iter": first, "restart_mult": times, "min_lr": least}
+        found.append(
+            {"fields": restarts, "max_iter": 100, "rates": rates(100, lr_scheduler.CosineAnnealingWarmRestarts, first, times, least)}
+        )
     for least in (0.0, 0.125):
-        made = rates(100, lambda o, a=least: lr_scheduler.LinearLR(o, 1.0, a / BASE, 100))
-        found.append({"fields": {"lr_policy": "linear", "min_lr": least}, "max_iter": 100, "rates": made})
-        made = rates(100, lambda o, a=least: lr_scheduler.CosineAnnealingLR(o, 100, a))
-        found.append({"fields": {"lr_policy": "cosine", "min_lr": least}, "max_iter": 100, "rates": made})
+        for policy, made in (
+            ("linear", rates(100, lr_scheduler.LinearLR, 1.0, least / BASE, 100)),
+            ("cosine", rates(100, lr_scheduler.CosineAnnealingLR, 100, least)),
+        ):
+            found.append({"fields": {"lr_policy": policy, "min_lr": least}, "max_iter": 100, "rates": made})
     return found
 
 
@@ -91,7 +96,8 @@ def by_test() -> list[dict[str, Any]]:
     steps = [0.5 + 0.01 * (k // 3) for k in range(60)]
     for scores, more in ((falling, False), (rising, True), (flat, False), (flat, True), (broken, False), (steps, True)):
         for patience, threshold, mode, cooldown, least, factor in (
-            (10, 1e-4, "rel", 0, 0.0, 0.5), (0, 0.01, "abs", 0, 0.0, 0.5), (2, 0.1, "rel", 3, 0.03125, 0.25), (1, 0.0, "abs", 5, 0.0, 0.125),
+            (10, 1e-4, "rel", 0, 0.0, 0.5), (0, 0.01, "abs", 0, 0.0, 0.5), (2, 0.1, "rel", 3, 0.03125, 0.25),
+            (1, 0.0, "abs", 5, 0.0, 0.125),
             (0, 1e-4, "rel", 0, 0.0, 0.0625),
         ):  # fmt: skip
             options = {

@@ -16,7 +16,8 @@ ROWS = json.loads(Path(__file__).with_name("torch_rates.json").read_text())["by_
 
 
 def solver(**fields: Any) -> pb.SolverParameter:
-    return pb.SolverParameter(**({"base_lr": 0.5, "lr_policy": "plateau", "gamma": 0.5} | fields))
+    values: dict[str, Any] = {"base_lr": 0.5, "lr_policy": "plateau", "gamma": 0.5} | fields
+    return pb.SolverParameter(**values)
 
 
 def after(made: pb.SolverParameter, scores: list[float], more_is_better: bool = False) -> list[Plateau]:
