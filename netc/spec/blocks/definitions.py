@@ -18,6 +18,8 @@ from netc.spec.yaml_compose import compose
 from netc.spec.yaml_nodes import at, given, named, pairs
 
 MOST_FILES = 100
+MOST_BLOCKS = 500
+MOST_PARAMETERS = 100  # of a block
 MOST_BYTES = 1 << 22  # of an included file
 SUFFIXES = (".yaml", ".yml")
 RESERVED = NAMES.keys() | USE_KEYS.keys()
@@ -48,12 +50,13 @@ def definitions(reading: Reading, root: MappingNode) -> Definitions:
     reader.file(reading, root, (Path(reading.path).resolve(),))
     blocks = reader.blocks
     uses = {name: {u for n in block.items for u in _used(n) if u in blocks} for name, block in blocks.items()}
-    endless = {name for name in blocks if name in _reached(name, uses)}
-    for ring in _rings(endless, uses):
+    reached = {name: _reached(name, uses) for name in blocks}
+    endless = [name for name in blocks if name in reached[name]]
+    for ring in _rings(endless, uses, reached):
         chain = " -> ".join(f"{name!r} ({blocks[name].place.file}:{blocks[name].place.line})" for name in (*ring, ring[0]))
         reading.report(Diagnostic(blocks[ring[0]].place, f"Block {ring[0]!r} uses itself: {chain}."))
-    unusable = reader.wrong | endless
-    return Definitions(blocks, frozenset(unusable | {n for n in blocks if _reached(n, uses) & unusable}))
+    unusable = reader.wrong.union(endless)
+    return Definitions(blocks, frozenset(unusable | {n for n in blocks if reached[n] & unusable}))
 
 
 def _used(node: Node) -> Iterator[str]:
@@ -77,18 +80,18 @@ def _reached(name: str, uses: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _rings(endless: set[str], uses: Mapping[str, set[str]]) -> Iterator[list[str]]:
+def _rings(endless: Sequence[str], uses: Mapping[str, set[str]], reached: Mapping[str, set[str]]) -> Iterator[list[str]]:
     """One ring of uses for each group of blocks that use each other."""
-    left = set(endless)
-    for start in endless and sorted(endless, key=list(uses).index):
-        if start not in left:
+    done: set[str] = set()
+    for start in endless:
+        if start in done:
             continue
+        group = {n for n in endless if start in reached[n] and n in reached[start]}
+        done |= group
         ring = [start]
-        while (following := next(n for n in sorted(uses[ring[-1]]) if start == n or start in _reached(n, uses))) not in ring:
+        while (following := min(uses[ring[-1]] & group)) not in ring:
             ring.append(following)
-        ring = ring[ring.index(following) :]
-        left -= {n for n in left if start in _reached(n, uses) and n in _reached(start, uses)}
-        yield ring
+        yield ring[ring.index(following) :]
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ class _Reader:
                 reading.error(at(key), text, near(key.value, NET_KEYS))
 
     def _blocks(self, reading: Reading, node: Node) -> None:
+        if not children(node):
+            return
         if not isinstance(node, MappingNode):
             reading.error(at(node), f"`blocks` must be a mapping from names to lists of layers, got {named(node)}.")
             return
@@ -121,6 +126,9 @@ class _Reader:
                 reading.error(at(key), f"Block {key.value!r} is defined twice, first at {before.place}.")
                 continue
             errors = len(reading.errors)
+            if len(self.blocks) == MOST_BLOCKS:
+                reading.error(at(key), f"There are too many blocks. The limit is {MOST_BLOCKS}.")
+                return
             if not NAME.fullmatch(key.value):
                 reading.error(at(key), f"{key.value!r} is no name for a block. Use letters, digits and `_`, and begin with a letter.")
             elif key.value in registry.layer:
@@ -139,6 +147,8 @@ class _Reader:
         results = {r for n in items for r in _results(n)}
         found = dict.fromkeys(n for item in items for n in names_in(item) if n not in results and n not in NAMES)
         parameters = dict.fromkeys(found) if declared is None else self._declared(reading, key.value, declared, found)
+        if len(parameters) > MOST_PARAMETERS:
+            reading.error(at(key), f"Block {key.value!r} has {len(parameters)} parameters. The limit is {MOST_PARAMETERS}.")
         for name in parameters.keys() & (results | RESERVED):
             reading.error(at(key), f"Block {key.value!r}: {name!r} cannot be a parameter, because it has another meaning in blocks.")
         return Block(key.value, Place(reading.path, *at(key)), items, parameters, frozenset(results))
@@ -171,7 +181,7 @@ class _Reader:
         inner = {n for default in made.values() if default is not None for n in names_in(default)}
         for name_ in found:
             if name_ not in made:
-                reading.error(at(node), f"Block {block!r} uses `${name_}`, which is no parameter.", near(name_, (*made, *NAMES)))
+                reading.error(at(node), f"Block {block!r} uses `${name_}`, which is no parameter.", near(name_, {*made, *NAMES}))
         for name_ in made:
             if name_ not in found and name_ not in inner:
                 text = f"Block {block!r} does not use its parameter {name_!r}."

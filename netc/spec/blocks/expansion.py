@@ -132,7 +132,7 @@ class _Walk:
 
     def _check_type(self, item: Item | None, frame: Frame) -> None:
         """An unknown type that is similar to the name of a block is an error."""
-        if not isinstance(item, Use) or item.name in registry.layer or near(item.name, registry.layer):
+        if not isinstance(item, Use) or item.name in registry.layer or item.name[:1].isupper():
             return
         if suggestion := near(item.name, self.found.blocks):
             frame.error(item.kind, f"There is no layer type or block {item.name!r}.", suggestion)
@@ -157,16 +157,18 @@ class _Walk:
 
     def _use(self, item: Use, block: Block, frame: Frame, newest: str) -> str:
         self.used.add(block.name)
+        if block.name in self.found.unusable:
+            return newest
         errors = len(self.reading.errors)
         known = {**dict.fromkeys(block.parameters, ""), **USE_KEYS}
         fields = dict(self._fields(item, item.kind, frame, known, f"Block {block.name!r}", block))
         missing = [n for n, default in block.parameters.items() if default is None and n not in fields]
         if missing:
             names = " and ".join(f"`{n}`" for n in missing)
-            self._wrong(frame, item.kind, f"Block {block.name!r} needs {names}.", block)
+            self._wrong(frame, item.kind, f"Block {block.name!r} needs the parameter{'s' if len(missing) > 1 else ''} {names}.", block)
         if len(frame.origin.notes) >= DEEPEST:
             self._wrong(frame, item.kind, f"The blocks are nested more than {DEEPEST} deep.", block)
-        if len(self.reading.errors) > errors or block.name in self.found.unusable:
+        if len(self.reading.errors) > errors:
             return newest
         start = self._start(fields, frame, newest)
         scope = self._scope(fields, item, block, frame)

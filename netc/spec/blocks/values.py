@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from netc.errors import Diagnostic, Place, SpecError, near
+from netc.errors import Diagnostic, SpecError, Suggestion, near
 from netc.spec.blocks import text
 from netc.spec.document import Origin
 from netc.spec.reading import Reading, in_order
 from netc.spec.yaml_nodes import at, given, named
 
-MOST = 400_000  # nodes in the layers of all blocks
+MOST = 200_000  # nodes in the layers of all blocks
 LETTERS = 32  # of a text that count as one more node
 Mode = Literal["field", "blob", "argument"]  # a field of a layer, a bottom or top, the argument of a block
 STR = "tag:yaml.org,2002:str"
@@ -21,6 +21,10 @@ MARK = "\0"  # no text of a net file begins with it
 
 class BlobNode(ScalarNode):
     """A reference to a blob: MARK with the number of layers after which the blob is the newest, or with a scope, MARK and a name."""
+
+
+class WrongNode(ScalarNode):
+    """A text for which there is no value, which is an error already. It reads as an unset field."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,11 @@ class Budget:
     reading: Reading
     left: int = MOST
 
-    def take(self, node: Node, place: Place) -> None:
-        """Count a node."""
+    def take(self, node: Node, at_: Node, origin: Origin) -> None:
+        """Count a node that a text at `at_` makes."""
         self.left -= 1 + (len(node.value) // LETTERS if isinstance(node, ScalarNode) else 0)
         if self.left < 0:
-            found = Diagnostic(place, "The blocks of this net expand to far more layers and values than a net can have.")
+            found = Diagnostic(origin.place(at(at_)), "The blocks of this net expand to far more layers and values than a net can have.")
             raise SpecError(*in_order(self.reading.errors), found)
 
 
@@ -60,13 +64,13 @@ class Frame:
     top: bool = False
     names: Mapping[str, Value] = field(default_factory=dict)  # in, last and i
 
-    def error(self, node: Node, message: str, suggestion: Any = None) -> None:
+    def error(self, node: Node, message: str, suggestion: Suggestion | None = None) -> None:
         """Add an error at a node."""
         self.budget.reading.report(Diagnostic(self.origin.place(at(node)), message, suggestion))
 
     def made(self, node: Node, mode: Mode) -> Node:
         """A copy of a node with the values of the names in it."""
-        self.budget.take(node, self.origin.place(at(node)))
+        self.budget.take(node, node, self.origin)
         if isinstance(node, MappingNode):
             items = [(key, self.made(value, _inside(key, mode))) for key, value in node.value]
             return MappingNode(node.tag, items, node.start_mark, node.end_mark, node.flow_style)
@@ -96,20 +100,21 @@ class Frame:
             parts = text.product(node.value)
             new = self._product(node, *parts) if parts else text.filled(node.value, lambda n: self._spelled(node, n))
         except ValueError as e:
-            self.error(node, *e.args)
-            return node
+            return self._wrong(node, *e.args)
         made = ScalarNode(node.tag, new, node.start_mark, node.end_mark, node.style)
         return self._named(made, self.scope) if mode == "blob" else made
 
     def _placed(self, value: Value, node: ScalarNode, mode: Mode) -> Node:
         """A copy of a value in the place of the text that refers to it."""
         old = value.node
-        self.budget.take(old, self.origin.place(at(node)))
+        self.budget.take(old, node, self.origin)
         marks = node.start_mark, node.end_mark
         if isinstance(old, BlobNode):
             if mode == "field":
-                self.error(node, f"`{node.value}` is a blob. It can be a bottom, a top, or an argument of a block.")
+                return self._wrong(node, f"`{node.value}` is a blob. It can be a bottom, a top, or an argument of a block.")
             return BlobNode(old.tag, old.value, *marks)
+        if isinstance(old, WrongNode):
+            return old
         if isinstance(old, ScalarNode):
             copy = ScalarNode(old.tag, old.value, *marks, old.style)
             return self._named(copy, value.scope) if mode == "blob" else copy
@@ -130,12 +135,13 @@ class Frame:
         value = self._value(name)
         if value is None:
             self._unknown(node, name)
-            return ""
+        if value is None or isinstance(value.node, WrongNode):
+            raise ValueError
         if isinstance(value.node, BlobNode):
             raise ValueError(f"`${name}` is a blob. It cannot be a part of a longer text.")
         if not isinstance(value.node, ScalarNode):
             raise ValueError(f"`${name}` is {named(value.node)}. It cannot be a part of a longer text.")
-        self.budget.take(value.node, self.origin.place(at(node)))
+        self.budget.take(value.node, node, self.origin)
         return str(value.node.value)
 
     def _product(self, node: ScalarNode, a: str, sign: str, b: str) -> str:
@@ -147,8 +153,6 @@ class Frame:
     def _number(self, node: ScalarNode, part: str) -> int:
         name = text.whole(part)
         spelled = self._spelled(node, name) if name else part
-        if name and self._value(name) is None:
-            return 1
         if not text.DIGITS.fullmatch(spelled):
             raise ValueError(f"`{node.value}` needs whole numbers, but `{part}` is {spelled!r}.")
         return int(spelled)
@@ -156,8 +160,13 @@ class Frame:
     def _unknown(self, node: ScalarNode, name: str) -> Node:
         known = (*self.values, *self.names)
         reason = {"in": " Only a block has one.", "i": " Only a `repeat` has one.", "last": " There is no layer above."}.get(name, "")
-        self.error(node, f"There is no value for `${name}` here.{reason}", None if reason else near(name, known))
-        return node
+        return self._wrong(node, f"There is no value for `${name}` here.{reason}", None if reason else near(name, known))
+
+    def _wrong(self, node: Node, message: str = "", suggestion: Suggestion | None = None) -> Node:
+        """The node of a text without a value. It adds an error, unless another text has given it already."""
+        if message:
+            self.error(node, message, suggestion)
+        return WrongNode(node.tag, "~", node.start_mark, node.end_mark)
 
 
 def _inside(key: Node, mode: Mode) -> Mode:
