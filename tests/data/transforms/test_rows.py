@@ -1,4 +1,4 @@
-"""Crop, mirror, mean, scale and deviation, on images whose pixels say where they were."""
+"""Pad, crop, mirror, mean, scale and deviation, on images whose pixels say where they were."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,7 +161,7 @@ def test_errors(batch: Callable[..., np.ndarray], tmp_path: Path, transform: str
 def test_what_needs_images_or_floats_says_so(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", data=np.zeros((2, 3)), label=np.arange(2))
     np.savez(tmp_path / "i.npz", data=np.zeros((2, 3), int), label=np.arange(2))
-    with pytest.raises(DataError, match=r"`crop_size`, `mirror` and `pad` need images .channels, height, width., but a row"):
+    with pytest.raises(DataError, match=r"`crop_size` needs images .channels, height, width., but a row has the shape .3,"):
         data.describe(data_layer("t.npz", transform="crop_size: 2"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="the first top is int64"):
         data.describe(data_layer("i.npz", transform="scale: 2"), "TRAIN", tmp_path)
