@@ -6,7 +6,7 @@ import pytest
 from netc.errors import SpecError
 from tests.layers.nets import net
 
-INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5)}
+INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5), "t": np.ones((4, 2, 5))}
 LINE = len(INPUTS) + 3  # the first line of the layer under test
 
 # the layer, the text at the error's place (None: the layer itself), the message
@@ -55,6 +55,14 @@ ROWS = [
     ("SqueezeExcite: {bottom: x, reduction: 0}", "reduction", "`reduction` must be at least 1."),
     ("SqueezeExcite: {bottom: x, squeeze_channels: 0}", "squeeze_channels", "`squeeze_channels` must be at least 1."),
     ("SqueezeExcite: {bottom: v}", "bottom", "Expected N x C x spatial axes. v is 2x3."),
+    ("CTCLoss: {bottom: [x, v]}", "bottom", "x is 2x3x4x4. Expected time x rows x classes."),
+    ("CTCLoss: {bottom: [t, w]}", "w]", "w is 5. For t, which is 4x2x5, expected 2 rows of labels."),
+    ("CTCLoss: {bottom: [t, v], blank: 5}", "blank", "`blank` is 5, but t has scores for 5 classes."),
+    ("CTCLoss: {bottom: [t, v], blank: -6}", "blank", "`blank` is -6, but t has scores for 5 classes."),
+    ("CTCLoss: {bottom: [t, v, w]}", "w]", "w is 5. Expected one number for each of 2 rows."),
+    ("CTCLoss: {bottom: [t, v, v]}", "v]", "v is 2x3. A cont is time x rows, which are 4x2."),
+    ("CTCDecode: {bottom: v}", "bottom", "v is 2x3. Expected time x rows x classes."),
+    ("CharacterErrorRate: {bottom: [v, l]}", "l]", "l is 2. Expected rows x labels."),
     ("InnerProduct: {bottom: x}", None, "`num_output` is missing. Add the number of outputs, for example `num_output: 10`."),
     ("InnerProduct: {bottom: x, num_output: 3, axis: 5}", "axis", "Axis 5 is out of range: a blob of shape 2x3x4x4 has 4 axes."),
     ("InnerProduct: {bottom: [x, v], num_output: 3}", "bottom", "InnerProduct takes 1 bottom, got 2 (x, v)"),

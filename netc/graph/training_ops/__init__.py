@@ -7,6 +7,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     activation,
     channels_last,
     convolution,
+    ctc,
     loss,
     normalization,
     pooling,
