@@ -92,7 +92,7 @@ class ParamSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ..., lr_mult: _Optional[float] = ..., decay_mult: _Optional[float] = ...) -> None: ...
 
 class LayerParameter(_message.Message):
-    __slots__ = ("name", "type", "bottom", "top", "phase", "loss_weight", "param", "blobs", "propagate_down", "include", "exclude", "transform_param", "loss_param", "accuracy_param", "argmax_param", "batch_norm_param", "bias_param", "clip_param", "concat_param", "contrastive_loss_param", "convolution_param", "crop_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "elu_param", "embed_param", "exp_param", "flatten_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "input_param", "log_param", "lrn_param", "memory_data_param", "mvn_param", "parameter_param", "pooling_param", "power_param", "prelu_param", "python_param", "recurrent_param", "reduction_param", "relu_param", "reshape_param", "scale_param", "sigmoid_param", "softmax_param", "spp_param", "slice_param", "swish_param", "tanh_param", "threshold_param", "tile_param", "window_data_param", "custom", "standardize_param", "rbm_param", "tree_data_param", "recursive_param", "auc_param", "hard_sigmoid_param", "members_param", "member_head_param", "member_loss_param", "softmax_loss_param", "tweedie_loss_param", "rate_param", "quantile_param", "huber_loss_param", "focal_loss_param", "f1_param", "calibration_error_param", "average_precision_param", "deviance_param", "multi_label_accuracy_param", "kmeans_param", "cluster_assignment_param", "dec_loss_param", "nearest_param", "table_param", "encode_param", "relative_param", "global_pooling_param", "pixel_shuffle_param", "upsample_param", "separable_convolution_param", "squeeze_excite_param", "ctc_param", "character_error_rate_param", "dice_loss_param", "mean_iou_param")
+    __slots__ = ("name", "type", "bottom", "top", "phase", "loss_weight", "param", "blobs", "propagate_down", "include", "exclude", "transform_param", "loss_param", "accuracy_param", "argmax_param", "batch_norm_param", "bias_param", "clip_param", "concat_param", "contrastive_loss_param", "convolution_param", "crop_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "elu_param", "embed_param", "exp_param", "flatten_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "input_param", "log_param", "lrn_param", "memory_data_param", "mvn_param", "parameter_param", "pooling_param", "power_param", "prelu_param", "python_param", "recurrent_param", "reduction_param", "relu_param", "reshape_param", "scale_param", "sigmoid_param", "softmax_param", "spp_param", "slice_param", "swish_param", "tanh_param", "threshold_param", "tile_param", "window_data_param", "custom", "standardize_param", "rbm_param", "tree_data_param", "recursive_param", "auc_param", "hard_sigmoid_param", "members_param", "member_head_param", "member_loss_param", "softmax_loss_param", "tweedie_loss_param", "rate_param", "quantile_param", "huber_loss_param", "focal_loss_param", "f1_param", "calibration_error_param", "average_precision_param", "deviance_param", "multi_label_accuracy_param", "kmeans_param", "cluster_assignment_param", "dec_loss_param", "nearest_param", "table_param", "encode_param", "relative_param", "global_pooling_param", "pixel_shuffle_param", "upsample_param", "separable_convolution_param", "squeeze_excite_param", "ctc_param", "character_error_rate_param", "dice_loss_param", "mean_iou_param", "attention_param", "transformer_param", "matmul_param", "position_param", "permute_param", "layer_norm_param", "rms_norm_param", "group_norm_param", "instance_norm_param", "gelu_param")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     BOTTOM_FIELD_NUMBER: _ClassVar[int]
@@ -190,6 +190,16 @@ class LayerParameter(_message.Message):
     CHARACTER_ERROR_RATE_PARAM_FIELD_NUMBER: _ClassVar[int]
     DICE_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
     MEAN_IOU_PARAM_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_PARAM_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORMER_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MATMUL_PARAM_FIELD_NUMBER: _ClassVar[int]
+    POSITION_PARAM_FIELD_NUMBER: _ClassVar[int]
+    PERMUTE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    LAYER_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    RMS_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    GROUP_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    GELU_PARAM_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     bottom: _containers.RepeatedScalarFieldContainer[str]
@@ -287,7 +297,17 @@ class LayerParameter(_message.Message):
     character_error_rate_param: CharacterErrorRateParameter
     dice_loss_param: DiceLossParameter
     mean_iou_param: MeanIoUParameter
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., phase: _Optional[_Union[Phase, str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., custom: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., standardize_param: _Optional[_Union[StandardizeParameter, _Mapping]] = ..., rbm_param: _Optional[_Union[RBMParameter, _Mapping]] = ..., tree_data_param: _Optional[_Union[TreeDataParameter, _Mapping]] = ..., recursive_param: _Optional[_Union[RecursiveParameter, _Mapping]] = ..., auc_param: _Optional[_Union[AUCParameter, _Mapping]] = ..., hard_sigmoid_param: _Optional[_Union[HardSigmoidParameter, _Mapping]] = ..., members_param: _Optional[_Union[MembersParameter, _Mapping]] = ..., member_head_param: _Optional[_Union[MemberHeadParameter, _Mapping]] = ..., member_loss_param: _Optional[_Union[MemberLossParameter, _Mapping]] = ..., softmax_loss_param: _Optional[_Union[SoftmaxLossParameter, _Mapping]] = ..., tweedie_loss_param: _Optional[_Union[TweedieLossParameter, _Mapping]] = ..., rate_param: _Optional[_Union[RateParameter, _Mapping]] = ..., quantile_param: _Optional[_Union[QuantileParameter, _Mapping]] = ..., huber_loss_param: _Optional[_Union[HuberLossParameter, _Mapping]] = ..., focal_loss_param: _Optional[_Union[FocalLossParameter, _Mapping]] = ..., f1_param: _Optional[_Union[F1Parameter, _Mapping]] = ..., calibration_error_param: _Optional[_Union[CalibrationErrorParameter, _Mapping]] = ..., average_precision_param: _Optional[_Union[AveragePrecisionParameter, _Mapping]] = ..., deviance_param: _Optional[_Union[DevianceParameter, _Mapping]] = ..., multi_label_accuracy_param: _Optional[_Union[MultiLabelAccuracyParameter, _Mapping]] = ..., kmeans_param: _Optional[_Union[KMeansParameter, _Mapping]] = ..., cluster_assignment_param: _Optional[_Union[ClusterAssignmentParameter, _Mapping]] = ..., dec_loss_param: _Optional[_Union[DECLossParameter, _Mapping]] = ..., nearest_param: _Optional[_Union[NearestParameter, _Mapping]] = ..., table_param: _Optional[_Union[TableParameter, _Mapping]] = ..., encode_param: _Optional[_Union[EncodeParameter, _Mapping]] = ..., relative_param: _Optional[_Union[RelativeParameter, _Mapping]] = ..., global_pooling_param: _Optional[_Union[GlobalPoolingParameter, _Mapping]] = ..., pixel_shuffle_param: _Optional[_Union[PixelShuffleParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., separable_convolution_param: _Optional[_Union[SeparableConvolutionParameter, _Mapping]] = ..., squeeze_excite_param: _Optional[_Union[SqueezeExciteParameter, _Mapping]] = ..., ctc_param: _Optional[_Union[CTCParameter, _Mapping]] = ..., character_error_rate_param: _Optional[_Union[CharacterErrorRateParameter, _Mapping]] = ..., dice_loss_param: _Optional[_Union[DiceLossParameter, _Mapping]] = ..., mean_iou_param: _Optional[_Union[MeanIoUParameter, _Mapping]] = ...) -> None: ...
+    attention_param: AttentionParameter
+    transformer_param: TransformerParameter
+    matmul_param: MatMulParameter
+    position_param: PositionParameter
+    permute_param: PermuteParameter
+    layer_norm_param: LayerNormParameter
+    rms_norm_param: RMSNormParameter
+    group_norm_param: GroupNormParameter
+    instance_norm_param: InstanceNormParameter
+    gelu_param: GELUParameter
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., phase: _Optional[_Union[Phase, str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., custom: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., standardize_param: _Optional[_Union[StandardizeParameter, _Mapping]] = ..., rbm_param: _Optional[_Union[RBMParameter, _Mapping]] = ..., tree_data_param: _Optional[_Union[TreeDataParameter, _Mapping]] = ..., recursive_param: _Optional[_Union[RecursiveParameter, _Mapping]] = ..., auc_param: _Optional[_Union[AUCParameter, _Mapping]] = ..., hard_sigmoid_param: _Optional[_Union[HardSigmoidParameter, _Mapping]] = ..., members_param: _Optional[_Union[MembersParameter, _Mapping]] = ..., member_head_param: _Optional[_Union[MemberHeadParameter, _Mapping]] = ..., member_loss_param: _Optional[_Union[MemberLossParameter, _Mapping]] = ..., softmax_loss_param: _Optional[_Union[SoftmaxLossParameter, _Mapping]] = ..., tweedie_loss_param: _Optional[_Union[TweedieLossParameter, _Mapping]] = ..., rate_param: _Optional[_Union[RateParameter, _Mapping]] = ..., quantile_param: _Optional[_Union[QuantileParameter, _Mapping]] = ..., huber_loss_param: _Optional[_Union[HuberLossParameter, _Mapping]] = ..., focal_loss_param: _Optional[_Union[FocalLossParameter, _Mapping]] = ..., f1_param: _Optional[_Union[F1Parameter, _Mapping]] = ..., calibration_error_param: _Optional[_Union[CalibrationErrorParameter, _Mapping]] = ..., average_precision_param: _Optional[_Union[AveragePrecisionParameter, _Mapping]] = ..., deviance_param: _Optional[_Union[DevianceParameter, _Mapping]] = ..., multi_label_accuracy_param: _Optional[_Union[MultiLabelAccuracyParameter, _Mapping]] = ..., kmeans_param: _Optional[_Union[KMeansParameter, _Mapping]] = ..., cluster_assignment_param: _Optional[_Union[ClusterAssignmentParameter, _Mapping]] = ..., dec_loss_param: _Optional[_Union[DECLossParameter, _Mapping]] = ..., nearest_param: _Optional[_Union[NearestParameter, _Mapping]] = ..., table_param: _Optional[_Union[TableParameter, _Mapping]] = ..., encode_param: _Optional[_Union[EncodeParameter, _Mapping]] = ..., relative_param: _Optional[_Union[RelativeParameter, _Mapping]] = ..., global_pooling_param: _Optional[_Union[GlobalPoolingParameter, _Mapping]] = ..., pixel_shuffle_param: _Optional[_Union[PixelShuffleParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., separable_convolution_param: _Optional[_Union[SeparableConvolutionParameter, _Mapping]] = ..., squeeze_excite_param: _Optional[_Union[SqueezeExciteParameter, _Mapping]] = ..., ctc_param: _Optional[_Union[CTCParameter, _Mapping]] = ..., character_error_rate_param: _Optional[_Union[CharacterErrorRateParameter, _Mapping]] = ..., dice_loss_param: _Optional[_Union[DiceLossParameter, _Mapping]] = ..., mean_iou_param: _Optional[_Union[MeanIoUParameter, _Mapping]] = ..., attention_param: _Optional[_Union[AttentionParameter, _Mapping]] = ..., transformer_param: _Optional[_Union[TransformerParameter, _Mapping]] = ..., matmul_param: _Optional[_Union[MatMulParameter, _Mapping]] = ..., position_param: _Optional[_Union[PositionParameter, _Mapping]] = ..., permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ..., layer_norm_param: _Optional[_Union[LayerNormParameter, _Mapping]] = ..., rms_norm_param: _Optional[_Union[RMSNormParameter, _Mapping]] = ..., group_norm_param: _Optional[_Union[GroupNormParameter, _Mapping]] = ..., instance_norm_param: _Optional[_Union[InstanceNormParameter, _Mapping]] = ..., gelu_param: _Optional[_Union[GELUParameter, _Mapping]] = ...) -> None: ...
 
 class FillerParameter(_message.Message):
     __slots__ = ("type", "value", "min", "max", "mean", "std", "sparse", "variance_norm")
@@ -1064,6 +1084,146 @@ class RecurrentParameter(_message.Message):
     expose_hidden: bool
     carry: bool
     def __init__(self, num_output: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., debug_info: _Optional[bool] = ..., expose_hidden: _Optional[bool] = ..., carry: _Optional[bool] = ...) -> None: ...
+
+class AttentionParameter(_message.Message):
+    __slots__ = ("heads", "kv_heads", "causal", "dropout", "bias_term", "rotary", "rotary_base", "mask", "weight_filler", "bias_filler")
+    class Mask(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CONT: _ClassVar[AttentionParameter.Mask]
+        KEYS: _ClassVar[AttentionParameter.Mask]
+    CONT: AttentionParameter.Mask
+    KEYS: AttentionParameter.Mask
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    KV_HEADS_FIELD_NUMBER: _ClassVar[int]
+    CAUSAL_FIELD_NUMBER: _ClassVar[int]
+    DROPOUT_FIELD_NUMBER: _ClassVar[int]
+    BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
+    ROTARY_FIELD_NUMBER: _ClassVar[int]
+    ROTARY_BASE_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    heads: int
+    kv_heads: int
+    causal: bool
+    dropout: float
+    bias_term: bool
+    rotary: bool
+    rotary_base: float
+    mask: AttentionParameter.Mask
+    weight_filler: FillerParameter
+    bias_filler: FillerParameter
+    def __init__(self, heads: _Optional[int] = ..., kv_heads: _Optional[int] = ..., causal: _Optional[bool] = ..., dropout: _Optional[float] = ..., bias_term: _Optional[bool] = ..., rotary: _Optional[bool] = ..., rotary_base: _Optional[float] = ..., mask: _Optional[_Union[AttentionParameter.Mask, str]] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class TransformerParameter(_message.Message):
+    __slots__ = ("hidden", "norm_first", "activation", "norm", "eps")
+    class Activation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        GELU: _ClassVar[TransformerParameter.Activation]
+        RELU: _ClassVar[TransformerParameter.Activation]
+        SILU: _ClassVar[TransformerParameter.Activation]
+    GELU: TransformerParameter.Activation
+    RELU: TransformerParameter.Activation
+    SILU: TransformerParameter.Activation
+    class Norm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        LAYER: _ClassVar[TransformerParameter.Norm]
+        RMS: _ClassVar[TransformerParameter.Norm]
+    LAYER: TransformerParameter.Norm
+    RMS: TransformerParameter.Norm
+    HIDDEN_FIELD_NUMBER: _ClassVar[int]
+    NORM_FIRST_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    NORM_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    hidden: int
+    norm_first: bool
+    activation: TransformerParameter.Activation
+    norm: TransformerParameter.Norm
+    eps: float
+    def __init__(self, hidden: _Optional[int] = ..., norm_first: _Optional[bool] = ..., activation: _Optional[_Union[TransformerParameter.Activation, str]] = ..., norm: _Optional[_Union[TransformerParameter.Norm, str]] = ..., eps: _Optional[float] = ...) -> None: ...
+
+class MatMulParameter(_message.Message):
+    __slots__ = ("transpose_a", "transpose_b")
+    TRANSPOSE_A_FIELD_NUMBER: _ClassVar[int]
+    TRANSPOSE_B_FIELD_NUMBER: _ClassVar[int]
+    transpose_a: bool
+    transpose_b: bool
+    def __init__(self, transpose_a: _Optional[bool] = ..., transpose_b: _Optional[bool] = ...) -> None: ...
+
+class PositionParameter(_message.Message):
+    __slots__ = ("kind", "max_steps", "weight_filler")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        LEARNED: _ClassVar[PositionParameter.Kind]
+        SINUSOIDAL: _ClassVar[PositionParameter.Kind]
+    LEARNED: PositionParameter.Kind
+    SINUSOIDAL: PositionParameter.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    kind: PositionParameter.Kind
+    max_steps: int
+    weight_filler: FillerParameter
+    def __init__(self, kind: _Optional[_Union[PositionParameter.Kind, str]] = ..., max_steps: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class PermuteParameter(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, order: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LayerNormParameter(_message.Message):
+    __slots__ = ("axis", "eps", "affine", "bias_term")
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
+    axis: int
+    eps: float
+    affine: bool
+    bias_term: bool
+    def __init__(self, axis: _Optional[int] = ..., eps: _Optional[float] = ..., affine: _Optional[bool] = ..., bias_term: _Optional[bool] = ...) -> None: ...
+
+class RMSNormParameter(_message.Message):
+    __slots__ = ("axis", "eps", "affine")
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    axis: int
+    eps: float
+    affine: bool
+    def __init__(self, axis: _Optional[int] = ..., eps: _Optional[float] = ..., affine: _Optional[bool] = ...) -> None: ...
+
+class GroupNormParameter(_message.Message):
+    __slots__ = ("group", "eps", "affine")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    group: int
+    eps: float
+    affine: bool
+    def __init__(self, group: _Optional[int] = ..., eps: _Optional[float] = ..., affine: _Optional[bool] = ...) -> None: ...
+
+class InstanceNormParameter(_message.Message):
+    __slots__ = ("eps", "affine")
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    eps: float
+    affine: bool
+    def __init__(self, eps: _Optional[float] = ..., affine: _Optional[bool] = ...) -> None: ...
+
+class GELUParameter(_message.Message):
+    __slots__ = ("approximate",)
+    class Approximation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[GELUParameter.Approximation]
+        TANH: _ClassVar[GELUParameter.Approximation]
+    NONE: GELUParameter.Approximation
+    TANH: GELUParameter.Approximation
+    APPROXIMATE_FIELD_NUMBER: _ClassVar[int]
+    approximate: GELUParameter.Approximation
+    def __init__(self, approximate: _Optional[_Union[GELUParameter.Approximation, str]] = ...) -> None: ...
 
 class StandardizeParameter(_message.Message):
     __slots__ = ("blob", "inverse")

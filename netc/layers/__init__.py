@@ -6,6 +6,7 @@ The docstring of the function is the layer's documentation (`netc layers ReLU`).
 
 from netc.layers import (  # noqa: F401
     activation,
+    attention,
     boltzmann,
     class_metric,
     cluster,
@@ -15,14 +16,17 @@ from netc.layers import (  # noqa: F401
     elementwise,
     embed,
     inputs,
+    layer_norm,
     loss,
     margin_loss,
+    matmul,
     members,
     metric,
     nearest,
     normalization,
     number_metric,
     pooling,
+    positions,
     python,
     recurrent,
     recursive,
@@ -32,5 +36,6 @@ from netc.layers import (  # noqa: F401
     shape,
     squeeze_excite,
     table,
+    transformer,
     upsample,
 )

@@ -105,7 +105,7 @@ def _blank(ctx: Context, scores: Value) -> int:
     """The number of the blank."""
     if scores.rank != 3:
         text = f"{ctx.layer.bottoms[0]} is {dims(scores.shape)}. Expected time x rows x classes."
-        raise ctx.shape_error(text, "bottom", 0)
+        raise ctx.shape_error(text, "bottom")
     (classes,), blank = sizes(scores.shape[2:]), int(ctx.param.ctc_param.blank)
     if not -classes <= blank < classes:
         raise ctx.error(f"`blank` is {blank}, but {ctx.layer.bottoms[0]} has scores for {classes} classes.", "ctc_param", "blank")

@@ -8,6 +8,7 @@ import pytest
 
 from netc.errors import DataError
 from tests.layers.nets import about, forward, gradient
+from tests.layers.test_errors import check_error
 from tests.layers.torch_values import check_torch
 from tests.training.test_evaluate import scores
 
@@ -60,7 +61,8 @@ def test_labels_that_do_not_fit_are_infinite() -> None:
 
 def spoken(*rows: list[int]) -> np.ndarray:
     """Scores (T, N, 5) whose best classes are these rows."""
-    return np.eye(5)[np.array(rows).T]
+    scores: np.ndarray = np.eye(5)[np.array(rows).T]
+    return scores
 
 
 @about("CTCDecode")
@@ -118,3 +120,18 @@ def test_labels_that_a_loss_refuses(tmp_path: Path, label: list[list[int]], sent
     x: Any = np.zeros((11, 4, 5), np.float32)
     with pytest.raises(DataError, match=sentence):
         scores(tmp_path, ["Permute: {bottom: x, top: s, order: [1, 0, 2]}", "CTCLoss: {bottom: [s, y]}"], 4, x=x, y=np.array(label))
+
+
+@pytest.mark.parametrize("layer, at, said", [
+    ("CTCLoss: {bottom: [x, v]}", "bottom", "x is 2x3x4x4. Expected time x rows x classes."),
+    ("CTCLoss: {bottom: [t, w]}", "w]", "w is 5. For t, which is 4x2x5, expected 2 rows of labels."),
+    ("CTCLoss: {bottom: [t, v], blank: 5}", "blank", "`blank` is 5, but t has scores for 5 classes."),
+    ("CTCLoss: {bottom: [t, v], blank: -6}", "blank", "`blank` is -6, but t has scores for 5 classes."),
+    ("CTCLoss: {bottom: [t, v, w]}", "w]", "w is 5. Expected one number for each of 2 rows."),
+    ("CTCLoss: {bottom: [t, v, v]}", "v]", "v is 2x3. A cont is time x rows, which are 4x2."),
+    ("CTCDecode: {bottom: v}", "bottom", "v is 2x3. Expected time x rows x classes."),
+    ("CharacterErrorRate: {bottom: [v, w]}", "w]", "w is 5. Expected rows x labels."),
+])  # fmt: skip
+def test_errors(layer: str, at: str, said: str) -> None:
+    inputs = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "w": np.ones(5), "t": np.ones((4, 2, 5))}
+    check_error(layer, at, said, inputs)

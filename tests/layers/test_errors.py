@@ -1,12 +1,14 @@
 """Errors of layers: the place, the actual values and the expected ones."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from netc.errors import SpecError
 from tests.layers.nets import net
 
-INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5), "t": np.ones((4, 2, 5))}
+INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5)}
 LINE = len(INPUTS) + 3  # the first line of the layer under test
 
 # the layer, the text at the error's place (None: the layer itself), the message
@@ -55,14 +57,6 @@ ROWS = [
     ("SqueezeExcite: {bottom: x, reduction: 0}", "reduction", "`reduction` must be at least 1."),
     ("SqueezeExcite: {bottom: x, squeeze_channels: 0}", "squeeze_channels", "`squeeze_channels` must be at least 1."),
     ("SqueezeExcite: {bottom: v}", "bottom", "Expected N x C x spatial axes. v is 2x3."),
-    ("CTCLoss: {bottom: [x, v]}", "bottom", "x is 2x3x4x4. Expected time x rows x classes."),
-    ("CTCLoss: {bottom: [t, w]}", "w]", "w is 5. For t, which is 4x2x5, expected 2 rows of labels."),
-    ("CTCLoss: {bottom: [t, v], blank: 5}", "blank", "`blank` is 5, but t has scores for 5 classes."),
-    ("CTCLoss: {bottom: [t, v], blank: -6}", "blank", "`blank` is -6, but t has scores for 5 classes."),
-    ("CTCLoss: {bottom: [t, v, w]}", "w]", "w is 5. Expected one number for each of 2 rows."),
-    ("CTCLoss: {bottom: [t, v, v]}", "v]", "v is 2x3. A cont is time x rows, which are 4x2."),
-    ("CTCDecode: {bottom: v}", "bottom", "v is 2x3. Expected time x rows x classes."),
-    ("CharacterErrorRate: {bottom: [v, l]}", "l]", "l is 2. Expected rows x labels."),
     ("InnerProduct: {bottom: x}", None, "`num_output` is missing. Add the number of outputs, for example `num_output: 10`."),
     ("InnerProduct: {bottom: x, num_output: 3, axis: 5}", "axis", "Axis 5 is out of range: a blob of shape 2x3x4x4 has 4 axes."),
     ("InnerProduct: {bottom: [x, v], num_output: 3}", "bottom", "InnerProduct takes 1 bottom, got 2 (x, v)"),
@@ -123,6 +117,9 @@ ROWS = [
     ("MVN: {bottom: v}", "bottom", "Expected axes after the channel. v is of shape 2x3."),
     ("Tile: {bottom: x}", None, "`tiles` is missing. Add the number of copies, for example `tiles: 2`."),
     ("Tile: {bottom: x, tiles: 0}", "tiles", "`tiles` must be 1 or more, not 0."),
+    ("Permute: {bottom: x}", None, "`order` is missing. Add the axes in their new order, for example `order: [0, 2, 3, 1]`."),
+    ("Permute: {bottom: x, order: [1, 2, -3]}", "-3", "`order` names axis 1 twice."),
+    ("Permute: {bottom: x, order: [1, 4]}", "4]", "Axis 4 is out of range: a blob of shape 2x3x4x4 has 4 axes."),
     ("Crop: {bottom: [x, v]}", "v]", "v is 2x3, x is 2x3x4x4"),
     ("Crop: {bottom: [x, x], offset: [1, 2, 3]}", "offset", "3 offset for 2 axes; give none, one, or one each."),
     ("Crop: {bottom: [x, x], offset: 1}", "offset", "An offset of 1 and a size of 4 do not fit into axis 2 of 2x3x4x4."),
@@ -144,11 +141,16 @@ ROWS = [
 
 @pytest.mark.parametrize("layer, at, said", ROWS, ids=[row[0] for row in ROWS])
 def test_error(layer: str, at: str | None, said: str) -> None:
+    check_error(layer, at, said, INPUTS)
+
+
+def check_error(layer: str, at: str | None, said: str, inputs: Mapping[str, np.ndarray]) -> None:
+    """Check the place and the sentence of the error of a net with this layer. `at` is the text at the place; None: the layer itself."""
     with pytest.raises(SpecError) as caught:
-        net(layer, inputs=INPUTS)
+        net(layer, inputs=inputs)
     (first, *_) = str(caught.value).splitlines()
     column = 5 if at is None else 5 + layer.index(at, layer.index("{"))
-    assert first.startswith(f"<text>:{LINE}:{column}: Layer ") and said in first
+    assert first.startswith(f"<text>:{len(inputs) + 3}:{column}: Layer ") and said in first
 
 
 def test_shape_errors_tell_the_way_to_them() -> None:

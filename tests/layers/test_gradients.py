@@ -54,6 +54,8 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("CTCLoss: {bottom: [x, label]}", {"x": normal(6, 3, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
         ("CTCLoss: {bottom: [x, label, cont], reduction: SUM, blank: -1}",
          {"x": normal(4, 2, 4), "label": [[1, 2], [0, -1]], "cont": CONT}),
+        ("Permute: {bottom: x, top: s, order: [1, 0, 2]}\nCTCLoss: {bottom: [s, label]}",
+         {"x": normal(3, 5, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
         ("CTCLoss: {bottom: [x, label], reduction: BATCH_MEAN, zero_infinity: true}", {"x": normal(2, 2, 4), "label": [[1, 1], [3, 2]]}),
     ],
     "Clip": [("Clip: {bottom: x, min: -0.3, max: 0.5}", {"x": spaced(3, 4) + 0.07})],
@@ -271,8 +273,48 @@ ROWS |= {
         ("ClusterAssignment: {bottom: x, num_output: 2, freedom: 2.5}", {"x": normal(3, 2, 2)}),
     ],
 }
+PAST, WIDE = np.random.default_rng(0).normal(size=(4, 2, 6)), "weight_filler: {type: gaussian, std: 0.5}"  # scores of a moderate size
+ROWS |= {
+    "Attention": [
+        (f"Attention: {{bottom: x, heads: 2, {WIDE}}}", {"x": PAST}),
+        (f"Attention: {{bottom: x, top: [y, w], heads: 3, kv_heads: 1, causal: true, rotary: true, {WIDE}}}", {"x": PAST}),
+        (f"Attention: {{bottom: [x, cont], heads: 2, causal: true, dropout: 0.3, {WIDE}}}", {"x": PAST, "cont": CONT}),
+        (f"Attention: {{bottom: [x, z, cont], top: [y, w], heads: 2, bias_term: false, {WIDE}}}",
+         {"x": PAST, "z": 0.3 * normal(4, 2, 3), "cont": CONT}),
+    ],
+    "GroupNorm": [
+        ("GroupNorm: {bottom: x, group: 2}", {"x": normal(2, 4, 3, 2)}),
+        ("GroupNorm: {bottom: x, group: 1, affine: false}", {"x": normal(2, 4)}),
+    ],
+    "InstanceNorm": [(f"InstanceNorm: {{bottom: x, affine: {affine}}}", {"x": normal(2, 3, 4)}) for affine in ("true", "false")],
+    "LayerNorm": [
+        ("LayerNorm: {bottom: x}", {"x": normal(3, 2, 5)}),
+        ("LayerNorm: {bottom: x, axis: 1, bias_term: false}", {"x": normal(3, 2, 5)}),
+        ("LayerNorm: {bottom: x, affine: false}", {"x": normal(3, 5)}),
+    ],
+    "MatMul": [
+        ("MatMul: {bottom: [x, z], transpose_b: true}", {"x": normal(3, 2, 4), "z": normal(5, 4)}),
+        ("MatMul: {bottom: [x, z], transpose_a: true}", {"x": normal(3, 1, 4, 2), "z": normal(2, 4, 5)}),
+    ],
+    "Permute": [("Permute: {bottom: x, order: [0, 2]}", {"x": normal(2, 3, 4)})],
+    "Position": [
+        ("Position: {bottom: x}", {"x": normal(4, 2, 3)}),
+        ("Position: {bottom: x, max_steps: 6}", {"x": normal(4, 2, 3)}),
+        ("Position: {bottom: x, kind: SINUSOIDAL}", {"x": normal(4, 2, 3)}),
+    ],
+    "RMSNorm": [
+        ("RMSNorm: {bottom: x}", {"x": normal(3, 2, 5)}),
+        ("RMSNorm: {bottom: x, axis: 1, affine: false}", {"x": normal(3, 2, 5)}),
+    ],
+    "Transformer": [
+        (f"Transformer: {{bottom: x, heads: 2, causal: true, hidden: 5, {WIDE}}}", {"x": PAST}),
+        (f"Transformer: {{bottom: [x, cont], heads: 2, norm_first: false, activation: SILU, norm: RMS, dropout: 0.2, {WIDE}}}",
+         {"x": PAST, "cont": CONT}),
+    ],
+}  # fmt: skip
 NO_GRADIENT = {
-    "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError", "CharacterErrorRate", "DECLoss", "Data",
+    "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
+    "CharacterErrorRate", "DECLoss", "Data",
     "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
     "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
     "TreeData", "WindowData",

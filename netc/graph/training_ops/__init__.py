@@ -5,9 +5,11 @@ Each is one function; `define.py` shows how. Optimizers are training ops too (`n
 
 from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     activation,
+    attention,
     channels_last,
     convolution,
     ctc,
+    layer_norm,
     loss,
     normalization,
     pooling,

@@ -11,8 +11,9 @@ from netc import registry
 from netc.graph.autodiff import grad
 from netc.graph.emit import emit
 from netc.graph.ir import TRAINING, Graph, Value, cast, constant, leaf, op, stop
-from netc.graph.training_ops import loss, normalization, recurrent
-from netc.graph.training_ops.activation import dropout, softplus
+from netc.graph.training_ops import layer_norm, loss, normalization, recurrent
+from netc.graph.training_ops.activation import dropout, gelu, softplus
+from netc.graph.training_ops.attention import attention
 from netc.graph.training_ops.ctc import ctc
 from netc.graph.training_ops.recursive import recursive
 from netc.graph.training_ops.shape import crop
@@ -75,6 +76,15 @@ def over_time(
     mark = constant(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]], np.float32)[:, :, None])
     arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
+
+
+def heads(output: int = 0, kv: bool = False, bias: bool = False, noise: bool = False, **attrs: Any) -> tuple[Any, ...]:
+    """Return a row of attention with 2 heads of 2 values: 3 steps read 3 steps, or with `kv` 4 steps."""
+    full = {"heads": 2, "kv_heads": 2, "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
+    arrays = [normal(3, 2, 4), normal(4, 2, 8)] if kv else [normal(3, 2, 4 + 4 * full["kv_heads"])]
+    hidden = constant(np.float32(-1e9) * np.array([[[[0, 1, 0, 0]]], [[[0, 0, 1, 1]]]], np.float32)) if bias else None
+    uniform = constant(RNG.uniform(size=(2, 2, 3, 4)).astype(np.float32)) if noise else None
+    return lambda q, kv=None: attention(q, kv, hidden, uniform, **full)[output], *arrays
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -202,6 +212,25 @@ ROWS: dict[str, Any] = {
     f"{TRAINING}.Reverse": [
         (reverse, normal(3, 2)),
         (lambda x: reverse(x, constant(np.array([[0, 1], [1, 0], [0, 1]], np.float32))), normal(3, 2, 2)),
+    ],
+    f"{TRAINING}.Attention": [
+        heads(),
+        heads(output=1, causal=1),
+        heads(kv=True, bias=True, noise=True),
+        heads(kv_heads=1, rotary=100.0, causal=1),
+    ],
+    f"{TRAINING}.Gelu": [(lambda x: gelu(x), normal(3, 4)), (lambda x: gelu(x, tanh=1), normal(3, 4))],
+    f"{TRAINING}.GroupNorm": [
+        (lambda *v: layer_norm.group_norm(*v, group=2, epsilon=0.1), normal(2, 4, 3), normal(4), normal(4)),
+        (lambda x: layer_norm.group_norm(x, None, None, group=3, epsilon=0.1), normal(2, 3, 2, 2)),
+    ],
+    f"{TRAINING}.LayerNorm": [
+        (lambda *v: layer_norm.layer_norm(*v, axis=1, epsilon=0.1), normal(3, 2, 4), normal(2, 4), normal(2, 4)),
+        (lambda x: layer_norm.layer_norm(x, None, None, axis=2, epsilon=0.1), normal(3, 2, 4)),
+    ],
+    f"{TRAINING}.RMSNorm": [
+        (lambda *v: layer_norm.rms_norm(*v, axis=2, epsilon=0.1), normal(3, 2, 4), normal(4)),
+        (lambda x: layer_norm.rms_norm(x, None, axis=1, epsilon=0.1), normal(3, 2, 4)),
     ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
