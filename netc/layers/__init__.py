@@ -11,6 +11,7 @@ from netc.layers import (  # noqa: F401
     class_metric,
     cluster,
     convolution,
+    ctc,
     dense,
     elementwise,
     embed,

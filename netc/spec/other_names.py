@@ -18,7 +18,7 @@ TYPES = {
     "CrossEntropy": ("SoftmaxWithLoss", ""), "CrossEntropyLoss": ("SoftmaxWithLoss", ""), "Dense": ("InnerProduct", ""),
     "Embedding": ("Embed", ""), "FC": ("InnerProduct", ""), "FullyConnected": ("InnerProduct", ""), "Gemm": ("InnerProduct", ""),
     "AdaptiveAvgPool2d": ("GlobalPooling", ""), "GlobalAveragePool": ("GlobalPooling", ""), "GlobalAveragePooling2D": ("GlobalPooling", ""),
-    "GlobalMaxPooling2D": ("GlobalPooling", "{pool: MAX}"), "PixelUnshuffle": ("PixelShuffle", "{inverse: true}"),
+    "CTC": ("CTCLoss", ""), "GlobalMaxPooling2D": ("GlobalPooling", "{pool: MAX}"), "PixelUnshuffle": ("PixelShuffle", "{inverse: true}"),
     "Resize": ("Upsample", ""), "SeparableConv2D": ("SeparableConvolution", ""), "SqueezeExcitation": ("SqueezeExcite", ""),
     "UpSampling2D": ("Upsample", ""), "LeakyReLU": ("ReLU", "{negative_slope: 0.01}"),
     "Linear": ("InnerProduct", ""), "LocalResponseNorm": ("LRN", ""), "MSE": ("EuclideanLoss", ""), "MSELoss": ("EuclideanLoss", ""),

@@ -67,6 +67,24 @@ def shuffled() -> Iterator[Case]:
     yield "unshuffle", lambda x: F.pixel_unshuffle(x, 2), {"x": torch.randn(2, 2, 4, 6)}
 
 
+def aligned() -> Iterator[Case]:
+    """CTC losses. Labels are padded with -1; the last row of `long` needs more time steps than there are."""
+    label = torch.tensor([[1, 2, 2, 4], [3, -1, -1, -1], [4, 1, 4, -1], [-1, -1, -1, -1], [2, 2, 2, 2]])
+    steps = torch.tensor([9, 4, 9, 5, 8])
+    for name, arguments, some, given in (
+        ("mean", {}, slice(0, 3), False), ("sum", {"reduction": "sum"}, slice(0, 4), True),
+        ("last", {"blank": 5}, slice(0, 3), False), ("long", {"zero_infinity": True}, slice(0, 5), True),
+    ):  # fmt: skip
+        count = 6 if name == "long" else 9
+
+        def loss(x: Any, label: Any, steps: Any = None, arguments: dict[str, Any] = arguments) -> Any:
+            given = torch.full((x.shape[1],), len(x)) if steps is None else steps
+            return F.ctc_loss(x.log_softmax(2), label.clamp(min=0), given, (label >= 0).sum(1), **arguments)
+
+        times = {"steps": steps[some].clamp(max=count)} if given else {}
+        yield f"ctc/{name}", loss, {"x": 2 * torch.randn(count, len(label[some]), 6), "label": label[some], **times}
+
+
 def record(name: str, function: Callable[..., Any], inputs: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the arrays of a case: its inputs, y, dy, and the gradients of sum(y dy), computed in double precision."""
     doubles = {n: v.double().requires_grad_() if v.is_floating_point() else v for n, v in inputs.items()}
@@ -82,7 +100,7 @@ def record(name: str, function: Callable[..., Any], inputs: dict[str, Any]) -> d
 def main() -> None:
     torch.manual_seed(0)
     arrays: dict[str, Any] = {}
-    for cases in (upsampled, convolved, excited, shuffled):
+    for cases in (upsampled, convolved, excited, shuffled, aligned):
         for case in cases():
             arrays |= record(*case)
     np.savez_compressed(Path(__file__).with_name("torch_layers.npz"), **arrays)

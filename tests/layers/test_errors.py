@@ -9,6 +9,7 @@ from netc.errors import SpecError
 from tests.layers.nets import net
 
 INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5)}
+LINE = len(INPUTS) + 3  # the first line of the layer under test
 
 # the layer, the text at the error's place (None: the layer itself), the message
 ROWS = [

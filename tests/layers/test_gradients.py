@@ -50,6 +50,14 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("Bias: {bottom: x, num_axes: 2}", {"x": normal(2, 3, 4)}),
         ("Bias: {bottom: [x, b], axis: 2}", {"x": normal(2, 3, 4), "b": normal(4)}),
     ],
+    "CTCLoss": [
+        ("CTCLoss: {bottom: [x, label]}", {"x": normal(6, 3, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
+        ("CTCLoss: {bottom: [x, label, cont], reduction: SUM, blank: -1}",
+         {"x": normal(4, 2, 4), "label": [[1, 2], [0, -1]], "cont": CONT}),
+        ("Permute: {bottom: x, top: s, order: [1, 0, 2]}\nCTCLoss: {bottom: [s, label]}",
+         {"x": normal(3, 5, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
+        ("CTCLoss: {bottom: [x, label], reduction: BATCH_MEAN, zero_infinity: true}", {"x": normal(2, 2, 4), "label": [[1, 1], [3, 2]]}),
+    ],
     "Clip": [("Clip: {bottom: x, min: -0.3, max: 0.5}", {"x": spaced(3, 4) + 0.07})],
     "Concat": [("Concat: {bottom: [x, z]}", {"x": normal(2, 3, 2), "z": normal(2, 1, 2)})],
     "ContrastiveLoss": [
@@ -265,7 +273,7 @@ ROWS |= {
         ("ClusterAssignment: {bottom: x, num_output: 2, freedom: 2.5}", {"x": normal(3, 2, 2)}),
     ],
 }
-PAST, WIDE = 0.3 * normal(4, 2, 6), "weight_filler: {type: gaussian, std: 0.5}"  # scores of a moderate size
+PAST, WIDE = np.random.default_rng(0).normal(size=(4, 2, 6)), "weight_filler: {type: gaussian, std: 0.5}"  # scores of a moderate size
 ROWS |= {
     "Attention": [
         (f"Attention: {{bottom: x, heads: 2, {WIDE}}}", {"x": PAST}),
@@ -305,7 +313,8 @@ ROWS |= {
     ],
 }  # fmt: skip
 NO_GRADIENT = {
-    "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CalibrationError", "DECLoss", "Data",
+    "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
+    "CharacterErrorRate", "DECLoss", "Data",
     "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
     "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
     "TreeData", "WindowData",

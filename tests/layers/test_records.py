@@ -44,6 +44,9 @@ ROWS: dict[str, Any] = {
     "BrierScore": "brier: x label > brier; an end; 2/1; metric; whole mean_of_columns; lower is better 0; reads 1 0; label",
     "CalibrationError": "calibration_error: x label > calibration_error; an end; 2/1; calibration_error_param; metric; "
     "whole calibration_error; lower is better 0; reads 1 0; label",
+    "CTCDecode": "decoded1: x > decoded1; 1 to 2/1 to 2; ctc_param; never in place",
+    "CTCLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; ctc_param; loss; deployed as CTCDecode; whole mean; reads 1; label",
+    "CharacterErrorRate": "cer: x label > cer; an end; 2/1; character_error_rate_param; metric; whole mean; lower is better 0; label",
     "ClusterAssignment": "clusters1: x > clusters1; 1/1 to 2; cluster_assignment_param; never in place; fits; own loss 1; whole mean",
     "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
     "ContrastiveLoss": "loss: ? > loss; an end; 3/0 to 1; contrastive_loss_param; loss; whole mean; reads 2",

@@ -8,6 +8,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     attention,
     channels_last,
     convolution,
+    ctc,
     layer_norm,
     loss,
     normalization,

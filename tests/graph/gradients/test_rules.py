@@ -14,6 +14,7 @@ from netc.graph.ir import TRAINING, Graph, Value, cast, constant, leaf, op, stop
 from netc.graph.training_ops import layer_norm, loss, normalization, recurrent
 from netc.graph.training_ops.activation import dropout, gelu, softplus
 from netc.graph.training_ops.attention import attention
+from netc.graph.training_ops.ctc import ctc
 from netc.graph.training_ops.recursive import recursive
 from netc.graph.training_ops.shape import crop
 from netc.graph.training_ops.table import embed
@@ -187,6 +188,9 @@ ROWS: dict[str, Any] = {
     f"{TRAINING}.ContrastiveLoss": [
         (lambda a, b, k=k: loss.contrastive(a, b, constant([1.0, 0, 0, 0]), margin=3.0, legacy=k), normal(4, 3), normal(4, 3))
         for k in (0, 1)
+    ],
+    f"{TRAINING}.CTC": [
+        (lambda x: ctc(x, *(constant(np.array(v)) for v in ([[1, 2, 2], [3, 0, 0]], [3, 1], [6, 4])), blank=0)[0], normal(6, 2, 4)),
     ],
     f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant([[0, 0.3, 0.6], [0.5, 0.9, 0.1]]), ratio=0.5), normal(2, 3))],
     f"{TRAINING}.Recursive": [
