@@ -4,10 +4,10 @@ The rules of the single ops are in `netc.graph.gradients`. This module does once
 over several uses of a value, undoes broadcasts, and names the layer in errors.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from netc.errors import GradientError
+from netc.errors import Diagnostic, GradientError
 from netc.graph.ir import Node, Value, cast, constant, op, shape_of, toposort
 from netc.graph.needed import needing
 from netc.graph.origin import origin
@@ -19,7 +19,8 @@ STOP = ("netc", "Stop")
 def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Value | None]:
     """Return the gradient of the sum of `ends`, each weighted elementwise by its seed, with respect to each value of `wrt`.
 
-    A seed is a number, or a value of the end's shape. The gradient is None for a value that no end depends on.
+    A seed is a number, or a value of the end's shape. The gradient is None for a value that no end depends on. GradientError lists every op
+    on the way that has no gradient.
     """
     nodes = toposort(ends)
     live = _live(nodes, wrt)
@@ -34,15 +35,45 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
             if end.shape
             else constant(seed, end.dtype),
         )
+    lacking: list[_Lacking] = []
     for node in reversed(nodes):
         dys = [grads.get(y) for y in node.outputs]
         if node.key == STOP or not any(x in live for x in node.inputs) or all(dy is None for dy in dys):
             continue
         with origin(node, part="backward"), needing(live):
-            for x, dx in zip(node.inputs, _rule(node)(node, *dys), strict=True):
+            try:
+                found = gradient.find(node.key)(node, *dys)
+            except GradientError as e:
+                lacking.append(_Lacking(node, "" if node.key not in gradient else str(e)))
+                continue
+            for x, dx in zip(node.inputs, found, strict=True):
                 if x is not None and x in live and dx is not None:
                     _add(grads, x, sum_to(dx, x))
+    if lacking:
+        raise GradientError(*_listed(lacking))
     return [grads.get(x) for x in wrt]
+
+
+@dataclass(frozen=True)
+class _Lacking:
+    """A node without a gradient, and the reason if its op has one in other cases."""
+
+    node: Node
+    reason: str
+
+
+def _listed(lacking: Iterable[_Lacking]) -> Iterator[Diagnostic]:
+    """One error for each layer and op, with the nodes of the ONNX file that it is in."""
+    kinds: dict[tuple[str, str, str], list[Node]] = {}
+    for found in reversed(list(lacking)):
+        kinds.setdefault((found.node.origin.layer, found.node.op, found.reason), []).append(found.node)
+    for (layer, op_, reason), nodes in kinds.items():
+        names = list(dict.fromkeys(n.origin.node for n in nodes if n.origin.node))
+        first = f" ({len(names)} nodes, first {names[0]})" if len(names) > 1 else f" (node {names[0]})" if names else ""
+        text = f"{reason.rstrip('.')}{first}." if reason else f"The op {op_} has no gradient{first}."
+        if names:
+            text += " `freeze` what comes before, or cut behind it."
+        yield Diagnostic(nodes[0].origin.place, f"Layer {layer!r}: {text}" if layer else text)
 
 
 def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
@@ -52,14 +83,6 @@ def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
         if node.key != STOP and any(x in live for x in node.inputs):
             live.update(node.outputs)
     return live
-
-
-def _rule(node: Node) -> Callable[..., Any]:
-    try:
-        return gradient.find(node.key)
-    except GradientError as e:
-        where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
-        raise GradientError(f"{where}The op {node.op} has no gradient.") from e
 
 
 def _add(grads: dict[Value, Value], x: Value, dx: Value) -> None:

@@ -18,6 +18,7 @@ from netc.layers import (  # noqa: F401
     margin_loss,
     members,
     metric,
+    model,
     nearest,
     normalization,
     number_metric,

@@ -10,6 +10,7 @@ import onnx
 
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.ir import Value, cast, constant, constant_value, op
+from netc.graph.origin import origin
 from netc.graph.tensor_type import OPSET
 from netc.onnx_import import shapes
 from netc.onnx_import.contents import follow
@@ -139,7 +140,7 @@ class Importer:
             self.made += 1
             if self.made > MOST_NODES:
                 raise SpecError(f"{self.file.path.name} has more than {MOST_NODES:,} nodes once its loops are unrolled.")
-            with _at(node):
+            with _at(node), origin(node=f"{node.label!r}"):
                 self._node(node)
 
     def body(self, body: Body, inputs: Sequence[Value]) -> tuple[Value, ...]:
