@@ -142,5 +142,12 @@ def _info(name: str, op: str, kind: onnx.TypeProto | None) -> TensorInfo:
     if not kind.tensor_type.HasField("shape"):
         return TensorInfo(name, op, dtype)
     dims = kind.tensor_type.shape.dim
-    shape: list[Dim | None] = [d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in dims]
+    shape: list[Dim | None] = [_dim(d) for d in dims]
     return TensorInfo(name, op, dtype, tuple(shape))
+
+
+def _dim(d: onnx.TensorShapeProto.Dimension) -> Dim | None:
+    """A dimension. Some exporters write -1 or "?" for one that they do not know."""
+    if d.HasField("dim_value"):
+        return d.dim_value if d.dim_value >= 0 else None
+    return d.dim_param if any(c.isalnum() for c in d.dim_param) else None

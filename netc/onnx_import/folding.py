@@ -67,6 +67,8 @@ def _range(arrays: Sequence[np.ndarray | None]) -> int | None:
 
 def _size(node: FileNode, arrays: Sequence[np.ndarray | None]) -> int | None:
     """The number of values in all outputs; None if ONNX cannot infer it."""
+    if node.op == "ConstantOfShape" and arrays[0] is not None:
+        return prod(int(d) for d in arrays[0].reshape(-1))
     inputs = [None if a is None else (TensorType(a.dtype, a.shape), a) for a in arrays]
     try:
         types = infer(node.op, inputs, node.attrs, len(node.outputs))

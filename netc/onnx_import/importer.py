@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
-from netc.graph.ir import Value, cast, constant, constant_value, op
+from netc.graph.ir import Value, cast, constant, constant_value, op, toposort
 from netc.graph.origin import origin
 from netc.graph.tensor_type import OPSET
 from netc.onnx_import import shapes
@@ -18,13 +18,14 @@ from netc.onnx_import.folding import RANDOM, Folder
 from netc.onnx_import.model import Body, FileNode, OnnxFile, every
 from netc.onnx_import.opsets import MOST_NODES
 from netc.onnx_import.table import BECOMES, Call
-from netc.onnx_import.weights import Kind, Weight, found
+from netc.onnx_import.weights import VIEWS, Kind, Weight, found
 
 Leaf = Callable[[Weight], Value]
 Update = Callable[[Value, Value], None]
 Content = np.ndarray
 
 FLOAT, OTHER_FLOATS = onnx.TensorProto.FLOAT, (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
+KEEP_SCALE = {*VIEWS, "Concat", "DepthToSpace", "MaxPool", "SpaceToDepth"}  # ops that move quantized integers, and change none
 # Sums of integers, sequences and texts: nothing in them has a gradient.
 REFUSED = {
     "ConcatFromSequence", "ConvInteger", "DynamicQuantizeLinear", "ImageDecoder", "MatMulInteger", "Optional", "OptionalGetElement",
@@ -52,7 +53,8 @@ def values(
     """
     nodes = file.needed(inputs, tuple(outputs))
     check_ops(file, nodes)
-    run = Importer(file, leaf, found(file, nodes), training, update, train_batch_norm)
+    read = frozenset(outputs).union(*(n.reads for n in every(nodes)), *(b.outputs for n in every(nodes) for b in n.bodies))
+    run = Importer(file, leaf, found(file, nodes), training, update, train_batch_norm, read=read)
     run.values |= {name: run.given(name, value) for name, value in inputs.items()}
     run.nodes(nodes)
     return tuple(run.need(name) for name in outputs)
@@ -91,6 +93,7 @@ class Importer:
     quantized: dict[Value, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     leaves: dict[tuple[str, Kind], Value] = field(default_factory=dict)
     constants: dict[str, Value] = field(default_factory=dict)
+    read: frozenset[str] = frozenset()
     folder: Folder = field(default_factory=Folder)
     made: int = 0
 
@@ -137,11 +140,15 @@ class Importer:
     def nodes(self, nodes: Iterable[FileNode]) -> None:
         """Run nodes in order."""
         for node in nodes:
-            self.made += 1
-            if self.made > MOST_NODES:
-                raise SpecError(f"{self.file.path.name} has more than {MOST_NODES:,} nodes once its loops are unrolled.")
-            with _at(node), origin(node=f"{node.label!r}"):
+            self.count(1)
+            with _at(node), origin(node=node.label):
                 self._node(node)
+
+    def count(self, nodes: int) -> None:
+        """Count nodes. SpecError if there are too many of them."""
+        self.made += nodes
+        if self.made > MOST_NODES:
+            raise SpecError(f"{self.file.path.name} has more than {MOST_NODES:,} nodes once its loops are unrolled.")
 
     def body(self, body: Body, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """The outputs of a graph inside a node."""
@@ -161,7 +168,22 @@ class Importer:
         attrs = {k: FLOAT if k in ("to", "dtype") and v in OTHER_FLOATS else v for k, v in node.attrs.items()}
         result = self._folded(node, inputs) or self._made(Call(self, node, inputs, attrs))
         outputs = result if isinstance(result, tuple | list) else (result,)
+        self._follow_quantized(node, inputs, outputs)
         self.values |= {o: v for o, v in zip(node.outputs, outputs, strict=False) if o and v is not None}
+
+    def _follow_quantized(self, node: FileNode, inputs: Sequence[Value | None], outputs: Sequence[Value | None]) -> None:
+        """Note which outputs stand for quantized integers. SpecError if an op computes with such integers."""
+        scales = [self.quantized[v] for v in inputs if v is not None and v in self.quantized]
+        if not scales or node.op in ("DequantizeLinear", "QuantizeLinear"):
+            return
+        if node.op not in KEEP_SCALE or any(not np.array_equal(a, b) for s in scales[1:] for a, b in zip(s, scales[0], strict=True)):
+            raise SpecError("It computes with quantized integers. netc trains files whose ops compute with floats between DequantizeLinear "
+                            "and QuantizeLinear.")  # fmt: skip
+        self.quantized |= {v: scales[0] for v in outputs if v is not None}
+
+    def depends_on_sizes(self, value: Value) -> bool:
+        """Whether a value is computed from sizes that only a run knows."""
+        return any(v in self.contents for n in toposort([value]) for v in n.outputs)
 
     def _needed_leaf(self, name: str) -> Value:
         value = self.parameter(name)
@@ -171,9 +193,11 @@ class Importer:
     def _folded(self, node: FileNode, inputs: Sequence[Value | None]) -> list[Value] | None:
         """The outputs as constants, or as integers that hold sizes; None if a run computes them."""
         arrays = [self.known(v) for v in inputs]
-        if not inputs or node.op in RANDOM or any(a is None and v is not None for a, v in zip(arrays, inputs, strict=True)):
+        if not inputs or node.domain or any(node.bodies) or node.op in RANDOM:
             return None
-        if not any(a is not None and a.dtype == object and v in self.contents for a, v in zip(arrays, inputs, strict=True)):
+        if any(a is None and v is not None for a, v in zip(arrays, inputs, strict=True)):
+            return None
+        if not any(v in self.contents for v in inputs):
             outputs = self.folder.fold(node, arrays)
             return None if outputs is None else [constant(y) for y in outputs]
         content = follow(node.op, arrays, node.attrs)
@@ -189,19 +213,21 @@ class Importer:
         """The outputs as values of the graph."""
         rule = BECOMES.get(call.node.op)
         made = rule(call) if rule is not None else None
-        return self._plain(call) if made is None else made
+        return self.plain(call) if made is None else made
 
-    def _plain(self, call: Call) -> tuple[Value, ...]:
-        """The outputs of the same op."""
-        outputs = len(call.node.outputs)
+    def plain(self, call: Call) -> tuple[Value, ...]:
+        """The outputs of the same op, without those at the end that nothing reads."""
+        outputs = call.node.outputs
+        while len(outputs) > 1 and outputs[-1] not in self.read:
+            outputs = outputs[:-1]
         make = getattr(op, call.node.op)
         try:
-            result: tuple[Value, ...] = make(*call.inputs, outputs=outputs, **call.attrs)
+            result: tuple[Value, ...] = make(*call.inputs, outputs=len(outputs), **call.attrs)
         except ShapeError:
             stated = shapes.stated(call)
             if stated is None:
                 raise
-            result = make(*call.inputs, outputs=outputs, shape=stated, **call.attrs)
+            result = make(*call.inputs, outputs=len(outputs), shape=stated, **call.attrs)
         return result
 
 

@@ -171,10 +171,9 @@ def reshaped(call: Call, x: Value, sizes: list[Size]) -> Value:
         else:
             result = op.Reshape(x, call.need(1), shape=dims)
             return result
-    if 0 in dims:
-        result = op.Reshape(x, given, shape=dims, allowzero=1)
-    else:
-        result = op.Reshape(x, given, shape=dims)
+    if 0 in dims:  # a 0 in `given` would copy a size
+        return op.Reshape(x, given, shape=dims, allowzero=1)
+    result = op.Reshape(x, given, shape=dims)
     return result
 
 

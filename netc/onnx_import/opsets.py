@@ -38,8 +38,7 @@ def at_opset(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     foreign = _taken_out(model)
     model = _lowered(model, version) if version > OPSET else _raised(model)
-    model.graph.node.extend(foreign)
-    return model
+    return _put_back(model, foreign)
 
 
 def each(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -113,7 +112,18 @@ def _taken_out(model: onnx.ModelProto) -> list[onnx.NodeProto]:
         kept = [n for n in model.graph.node if n.domain in OWN]
         del model.graph.node[:]
         model.graph.node.extend(kept)
+        model.graph.input.extend(onnx.ValueInfoProto(name=o) for n in foreign for o in n.output if o)
     return foreign
+
+
+def _put_back(model: onnx.ModelProto, foreign: list[onnx.NodeProto]) -> onnx.ModelProto:
+    """Add the nodes of other domains again."""
+    made = {o for n in foreign for o in n.output}
+    inputs = [i for i in model.graph.input if i.name not in made]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.graph.node.extend(foreign)
+    return model
 
 
 def _check_expansion(model: onnx.ModelProto) -> None:

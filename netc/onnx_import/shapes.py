@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from netc.onnx_import.table import Call
 
 Shape = tuple[Dim, ...]
-LAST = 2**31 - 1  # an end of a Slice from here on means the end of the axis
+LAST = 10**9  # an end of a Slice from here on means the end of the axis
 
 
 def stated(call: "Call") -> Shape | None:
@@ -32,7 +32,7 @@ def sliced(size: Dim, start: int | Size, end: int | Size, step: int) -> Dim | No
     if isinstance(size, int) and not isinstance(start, Size) and not isinstance(end, Size):
         return len(range(size)[slice(start, None if step < 0 and end < -size else end, step)])
     whole = Size.of(size)
-    if step == -1 and start in (-1, LAST) and isinstance(end, int) and end < -LAST:
+    if step == -1 and start == -1 and isinstance(end, int) and end < -LAST:
         return size  # reversed
     if step != 1:
         return None

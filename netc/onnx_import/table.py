@@ -1,7 +1,7 @@
 """The ops of files that become other ops, or other attributes, in netc's graph: functions under one decorator."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -50,6 +50,10 @@ class Call:
         """The content of input k as integers; None if it is omitted, or not known in numbers."""
         found = self.known(k)
         return None if found is None or found.dtype == object else [int(v) for v in found.reshape(-1)]
+
+    def same(self, attrs: Mapping[str, Any]) -> tuple[Value, ...]:
+        """The outputs of the same op with other attributes."""
+        return self.run.plain(replace(self, attrs=attrs))
 
 
 BECOMES: dict[str, Callable[[Call], Result]] = {}
