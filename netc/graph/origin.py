@@ -11,7 +11,7 @@ from netc.errors import Place
 class Origin:
     """Where a node comes from: a layer, its place in the net file, and the pass that created it.
 
-    `node` is the node of an ONNX file that it does the work of.
+    `node` is the name of the node in an ONNX file that a layer reads.
     """
 
     layer: str = ""
