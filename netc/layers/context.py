@@ -95,6 +95,10 @@ class Context:
         """Create the layer's next parameter, with an array as its start value."""
         return self._blob("parameter", name, start.shape, partial(np.array, start, np.float32))
 
+    def pretrained(self, name: str, start: np.ndarray, kind: Kind) -> Value:
+        """Create the layer's next parameter or statistic from an array of a file. Weight decay leaves out biases and norms, of one axis."""
+        return self._blob(kind, name, start.shape, partial(np.array, start, np.float32), decay=float(start.ndim > 1))
+
     def statistic(self, name: str, shape: tuple[int, ...]) -> Value:
         """Create the layer's next blob that training updates without a gradient, such as a running mean. It starts at zero."""
         return self._blob("statistic", name, shape, fillers.Zeros(shape))
@@ -156,12 +160,12 @@ class Context:
             sizes[0] = self.steps
         return leaf("Input", dtype, sizes, name=BATCH(top))
 
-    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any) -> Value:
-        self.blobs.append(self._new_or_shared(kind, name, shape, start))
+    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float = 1.0) -> Value:
+        self.blobs.append(self._new_or_shared(kind, name, shape, start, decay))
         self.names.append((kind, name))
         return self.blobs[-1]
 
-    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any) -> Value:
+    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float) -> Value:
         index = len(self.blobs)
         spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
@@ -170,7 +174,7 @@ class Context:
         if owner is not None:
             self.states.setdefault(owner.node.name, owner)
             return self._share(owner, spec, shape, index, name)
-        state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec))
+        state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay))
         if (taken := self.states.get(state.node.name)) is not None:
             text = f"Its parameter {name!r} and a parameter of layer {taken.node.state.layer!r} have one name, {state.node.name!r}."
             raise self.error(f"{text} Rename the layer.")
@@ -179,13 +183,13 @@ class Context:
             self.shared[spec.name] = state
         return state
 
-    def _described(self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec) -> StateInfo:
+    def _described(self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec, decay: float) -> StateInfo:
         """The description of a new parameter or statistic. `freeze` and `lr_mult` of layer and solver decide whether it learns."""
         full, own = f"{self.layer.name}.{name}", Rates.of(self.param)
         frozen = own.freezes(name) or self.rates.freezes(full)
         mults = (0.0, 0.0)
         if kind == "parameter" and not frozen:
-            mults = (spec.lr_mult * own.factor(name) * self.rates.factor(full), spec.decay_mult)
+            mults = (spec.lr_mult * own.factor(name) * self.rates.factor(full), spec.decay_mult if spec.HasField("decay_mult") else decay)
         return StateInfo(full, kind, start, self.layer.name, index, *mults, spec, frozen)
 
     def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int, blob: str) -> Value:

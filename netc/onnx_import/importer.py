@@ -10,6 +10,7 @@ import onnx
 
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.ir import Value, cast, constant, constant_value, op, toposort
+from netc.graph.origin import origin
 from netc.graph.tensor_type import OPSET
 from netc.onnx_import import shapes
 from netc.onnx_import.contents import follow
@@ -140,7 +141,7 @@ class Importer:
         """Run nodes in order."""
         for node in nodes:
             self.count(1)
-            with _at(node):
+            with _at(node), origin(node=node.label):
                 self._node(node)
 
     def count(self, nodes: int) -> None:

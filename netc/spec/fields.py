@@ -14,6 +14,7 @@ NAMED = {f.message_type.name.removesuffix("Parameter"): f.name for f in LAYER_FI
 # the value of the second one.
 KEYED: dict[str, tuple[str, str]] = {
     "ColumnParameter": ("name", "type"), "IgnoredColumn": ("name", "reason"), "LearningRateRule": ("pattern", "lr_mult"),
+    "FixedInput": ("name", "value"),
 }  # fmt: skip
 # Messages that YAML writes as a single value, which is that of this field.
 SINGLE: dict[str, str] = {"FillerParameter": "type", "LearningRateRule": "lr_mult"}
