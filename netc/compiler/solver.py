@@ -39,11 +39,8 @@ def solver_errors(job: Job, layer: str | None = None) -> list[Diagnostic]:
         error("`base_lr` is missing. Add the learning rate, for example `base_lr: 0.01`.")
     if solver.type not in registry.optimizer:
         error(f"There is no solver type {solver.type!r}.", "type", suggestion=near(solver.type, registry.optimizer))
-    else:
-        used = signature(registry.optimizer[solver.type]).parameters
-        unused = [f for f in ("momentum", "momentum2", "rms_decay") if solver.HasField(f) and getattr(solver, f) and f not in used]
-        for name in unused:
-            error(f"{solver.type} does not use `{name}`. Remove it.", name)
+    for name in _unused(solver):
+        error(f"{solver.type} does not use `{name}`. Remove it.", name)
     policy = solver.lr_policy or "fixed"
     for name, text, suggestion in _policy_errors(job, policy):
         error(text, *([name] if name else []), suggestion=suggestion)
@@ -61,6 +58,18 @@ def solver_errors(job: Job, layer: str | None = None) -> list[Diagnostic]:
     if not errors and solver.HasField("max_iter") and (found := schedules.too_large(job.settings, solver.max_iter)):
         error(f"The learning rate of `lr_policy` {policy!r} is {found[1]:g} at iteration {found[0]}.", "lr_policy")
     return sorted(errors, key=lambda d: d.position)
+
+
+def _unused(solver: pb.SolverParameter) -> list[str]:
+    """Fields of other optimizers that the type does not use. Values that have no effect are accepted for Caffe's fields."""
+    if solver.type not in registry.optimizer:
+        return []
+    record = registry.optimizer.records[solver.type]
+    types = [solver.type, *record["others"][:1]] if "others" in record else [solver.type]
+    used = {name for kind in types for name in signature(registry.optimizer[kind]).parameters} | ({"adamw"} if "others" in record else set())
+    given = [f for f in ("momentum", "momentum2", "rms_decay") if solver.HasField(f) and getattr(solver, f)]
+    own = [field.name for field, _ in solver.ListFields() if field.name in ("adjust_lr", "adamw")]
+    return [name for name in (*given, *own) if name not in used]
 
 
 def _policy_errors(job: Job, policy: str) -> Iterator[tuple[str, str, Suggestion | None]]:

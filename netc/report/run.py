@@ -14,6 +14,7 @@ from netc.errors import SnapshotError
 from netc.graph.contract import STATE
 from netc.report import test_rows
 from netc.runtime import snapshot
+from netc.runtime.averages import averaged
 from netc.training import record
 from netc.training.evaluate import Scores, singles
 from netc.training.feed import Feeder, Feeds
@@ -126,7 +127,7 @@ class Run:
                 raise SnapshotError(f"{self.folder.snapshots}: this run has no snapshot that can be read")
             chosen = newest
         check_states(chosen, self.made, whole=False)
-        return self.made.start() | chosen.states
+        return self.made.start() | averaged(chosen.states)
 
     @cached_property
     def feeder(self) -> Feeder:

@@ -16,6 +16,7 @@ from netc.compiler.program import Program
 from netc.data import rows_said
 from netc.errors import DataError, DivergedError, RunError
 from netc.graph.contract import STATE
+from netc.runtime.averages import averaged
 from netc.runtime.session import States
 from netc.runtime.snapshot import Snapshot
 from netc.training.checkpointer import Checkpointer
@@ -210,7 +211,7 @@ class Trainer:
         notes = read_metadata(found)
         if not self.tests.validates:
             return notes.scores, notes.iteration
-        states = States(STATE.named(found.states), self.program.backend)
+        states = States(STATE.named(averaged(found.states)), self.program.backend)
         scores = self.tests.scores(states)
         self.log.write("test", notes.iteration, **scores)
         return scores, notes.iteration
