@@ -9,6 +9,7 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     einsum,
     elementwise,
     flat,
+    grid,
     host,
     indexing,
     linear,
@@ -22,5 +23,6 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     scatter,
     shape,
     slicing,
+    transformer,
     trigonometric,
 )  # fmt: skip
