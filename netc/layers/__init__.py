@@ -32,6 +32,7 @@ from netc.layers import (  # noqa: F401
     recursive,
     regression_loss,
     relative,
+    segmentation,
     selection,
     shape,
     squeeze_excite,
