@@ -113,7 +113,7 @@ class Job:
     @property
     def sha256(self) -> str:
         """The hash of the texts of the job, and of the changes from the command line."""
-        texts = [self.train.text, *(d.text for d in self.tests), self.solver_at[0].text, *self.overrides]
+        texts = [self.train.full_text, *(d.full_text for d in self.tests), self.solver_at[0].full_text, *self.overrides]
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:
