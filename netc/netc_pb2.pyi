@@ -528,7 +528,15 @@ class SolverState(_message.Message):
     def __init__(self, iter: _Optional[int] = ..., learned_net: _Optional[str] = ..., history: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., current_step: _Optional[int] = ...) -> None: ...
 
 class TransformationParameter(_message.Message):
-    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "on_error")
+    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "pad", "pad_mode", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_grayscale", "random_erasing", "mixup_alpha", "cutmix_alpha", "workers", "on_error")
+    class PadMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CONSTANT: _ClassVar[TransformationParameter.PadMode]
+        REFLECT: _ClassVar[TransformationParameter.PadMode]
+        EDGE: _ClassVar[TransformationParameter.PadMode]
+    CONSTANT: TransformationParameter.PadMode
+    REFLECT: TransformationParameter.PadMode
+    EDGE: TransformationParameter.PadMode
     class OnError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STOP: _ClassVar[TransformationParameter.OnError]
@@ -545,6 +553,17 @@ class TransformationParameter(_message.Message):
     RESIZE_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     RESIZE_WIDTH_FIELD_NUMBER: _ClassVar[int]
     STD_VALUE_FIELD_NUMBER: _ClassVar[int]
+    PAD_FIELD_NUMBER: _ClassVar[int]
+    PAD_MODE_FIELD_NUMBER: _ClassVar[int]
+    VERTICAL_FLIP_FIELD_NUMBER: _ClassVar[int]
+    ROTATION_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_RESIZED_CROP_FIELD_NUMBER: _ClassVar[int]
+    COLOR_JITTER_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_GRAYSCALE_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_ERASING_FIELD_NUMBER: _ClassVar[int]
+    MIXUP_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    CUTMIX_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     ON_ERROR_FIELD_NUMBER: _ClassVar[int]
     scale: float
     mirror: bool
@@ -556,8 +575,49 @@ class TransformationParameter(_message.Message):
     resize_height: int
     resize_width: int
     std_value: _containers.RepeatedScalarFieldContainer[float]
+    pad: int
+    pad_mode: TransformationParameter.PadMode
+    vertical_flip: bool
+    rotation: float
+    random_resized_crop: ResizedCropParameter
+    color_jitter: ColorJitterParameter
+    random_grayscale: float
+    random_erasing: ErasingParameter
+    mixup_alpha: float
+    cutmix_alpha: float
+    workers: int
     on_error: TransformationParameter.OnError
-    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
+    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., pad: _Optional[int] = ..., pad_mode: _Optional[_Union[TransformationParameter.PadMode, str]] = ..., vertical_flip: _Optional[bool] = ..., rotation: _Optional[float] = ..., random_resized_crop: _Optional[_Union[ResizedCropParameter, _Mapping]] = ..., color_jitter: _Optional[_Union[ColorJitterParameter, _Mapping]] = ..., random_grayscale: _Optional[float] = ..., random_erasing: _Optional[_Union[ErasingParameter, _Mapping]] = ..., mixup_alpha: _Optional[float] = ..., cutmix_alpha: _Optional[float] = ..., workers: _Optional[int] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
+
+class ResizedCropParameter(_message.Message):
+    __slots__ = ("scale", "ratio")
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    scale: _containers.RepeatedScalarFieldContainer[float]
+    ratio: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, scale: _Optional[_Iterable[float]] = ..., ratio: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ColorJitterParameter(_message.Message):
+    __slots__ = ("brightness", "contrast", "saturation", "hue")
+    BRIGHTNESS_FIELD_NUMBER: _ClassVar[int]
+    CONTRAST_FIELD_NUMBER: _ClassVar[int]
+    SATURATION_FIELD_NUMBER: _ClassVar[int]
+    HUE_FIELD_NUMBER: _ClassVar[int]
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    def __init__(self, brightness: _Optional[float] = ..., contrast: _Optional[float] = ..., saturation: _Optional[float] = ..., hue: _Optional[float] = ...) -> None: ...
+
+class ErasingParameter(_message.Message):
+    __slots__ = ("p", "scale", "ratio")
+    P_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    p: float
+    scale: _containers.RepeatedScalarFieldContainer[float]
+    ratio: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, p: _Optional[float] = ..., scale: _Optional[_Iterable[float]] = ..., ratio: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class DataParameter(_message.Message):
     __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last", "image_column", "root_folder", "arrays", "one_hot", "one_channel", "part_column")
