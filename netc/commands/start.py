@@ -72,8 +72,9 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         shown.note(f"changed since the run started: {text}")
     trainer = _of_stage(program, threads, resumable.folder, resumable.snapshot)
     _resume(trainer, program, threads, resumable.snapshot, shown)
-    if lengths:
+    if lengths or other:
         resumable.folder.write_net(_net_text(program, resumable.folder.path))
+    if lengths:
         shown.note(f"changed since the run started: {', '.join(lengths)}")
         if program.job.solver.lr_policy in BY_LENGTH:
             shown.note(
