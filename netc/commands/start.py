@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc import registry
+from netc import registry, schedules
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights, weights_files
 from netc.compiler.program import Program
@@ -33,7 +33,6 @@ LENGTHS = {
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
     *("solver_mode", "device_id"),
 }
-BY_LENGTH = ("poly", "cosine")  # policies whose learning rate depends on the length of the run
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         resumable.folder.write_net(_net_text(program, resumable.folder.path))
     if lengths:
         shown.note(f"changed since the run started: {', '.join(lengths)}")
-        if program.job.solver.lr_policy in BY_LENGTH:
+        if schedules.by_length(program.job.settings):
             shown.note(
                 f"lr_policy {program.job.solver.lr_policy} depends on the length: from here on, the learning rate follows the new length"
             )

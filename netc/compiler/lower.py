@@ -11,6 +11,7 @@ from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
+from netc.layers.mixing import mixed_loss
 from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, ResolvedNet
 from netc.net.rates import Rates
 
@@ -163,12 +164,13 @@ def _batch(lowered: Lowered) -> Dim:
 def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     """Call a layer's function and return its tops. `force`, the net's force_backward, overrides propagate_down."""
     layer = ctx.layer
-    cut = list(ctx.param.propagate_down)
-    if cut and len(cut) != len(bottoms):
-        raise ctx.error(f"There are {len(cut)} `propagate_down` for {len(bottoms)} bottoms. Add one for each, or none.", "propagate_down")
+    cut, named = list(ctx.param.propagate_down), len(ctx.param.bottom)
+    if cut and len(cut) != named:
+        raise ctx.error(f"There are {len(cut)} `propagate_down` for {named} bottoms. Add one for each, or none.", "propagate_down")
     if not force:
-        bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
-    tops = registry.layer.find(layer.type)(ctx, *bottoms)
+        bottoms = [stop(b) if cut and k < named and not cut[k] else b for k, b in enumerate(bottoms)]
+    function = registry.layer.find(layer.type)
+    tops = mixed_loss(ctx, function, *bottoms) if layer.mixed else function(ctx, *bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(tops) < len(layer.tops):
         raise ctx.error(f"It names {len(layer.tops)} tops, but the layer has {len(tops)}.", "top", len(tops))
@@ -189,7 +191,10 @@ def _check_patterns(ctx: Context) -> None:
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
     """Return the bottoms of a layer that have a limited domain. If one depends on states or noise, a guard checks it at run time."""
     readings: list[Reading] = []
-    for reads in ctx.layer.kind.readings if ctx.phase != DEPLOY else ():
+    read = ctx.layer.kind.readings if ctx.phase != DEPLOY else ()
+    if ctx.layer.mixed:
+        read = (*(r for r in read if r.bottom < 2), *(replace(r, bottom=2) for r in read if r.bottom == 1))
+    for reads in read:
         found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
         if found is None:
             continue

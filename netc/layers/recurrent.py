@@ -13,6 +13,7 @@ from netc.graph.ir import Value, cast, constant, op, stop, zeros
 from netc.graph.tensor_type import Dim
 from netc.graph.training_ops import recurrent, time
 from netc.layers.context import Context, dims, sizes
+from netc.layers.dense import affine
 from netc.registry import layer
 
 
@@ -108,10 +109,7 @@ class Recurrence:
 def _applied(x: Value, w: Value, b: Value) -> Value:
     """w x + b over the last axes of x (T, N, ...)."""
     steps, n, inputs = *x.shape[:2], int(w.shape[1])
-    if isinstance(steps, int) and isinstance(n, int):
-        return op.Reshape(op.Gemm(op.Reshape(x, [steps * n, inputs]), w, b, transB=1), [steps, n, int(w.shape[0])])
-    flat = x if x.rank == 3 else op.Reshape(x, [0, 0, inputs], shape=(steps, n, inputs))
-    return op.MatMul(flat, op.Transpose(w, perm=[1, 0])) + b
+    return affine(x if x.rank == 3 else op.Reshape(x, [0, 0, inputs], shape=(steps, n, inputs)), w, b)
 
 
 def _zero_state(x: Value, hidden: int) -> Value:

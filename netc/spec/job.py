@@ -115,7 +115,7 @@ class Job:
     def sha256(self) -> str:
         """The hash of the texts of the job, of the changes from the command line, and of the ONNX files of Model layers."""
         nets = (self.train, *self.tests)
-        texts = [self.train.text, *(d.text for d in self.tests), self.solver_at[0].text, *self.overrides]
+        texts = [self.train.full_text, *(d.full_text for d in self.tests), self.solver_at[0].full_text, *self.overrides]
         texts += [digest(path) for net in nets for path in model_files(net)]
         return sha256("\0".join(texts).encode()).hexdigest()
 
@@ -251,9 +251,16 @@ def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
     return copy
 
 
+# Fields of a solver that mean nothing in a stage of pretraining, which has no tests and publishes nothing.
+OF_THE_LAST_STAGE = (
+    "pretrain", "test_interval", "patience", "monitor", "ema",
+    "plateau_patience", "plateau_threshold", "plateau_threshold_mode", "cooldown",
+)  # fmt: skip
+
+
 def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.SolverParameter:
     copy, own = _seeded(solver, seed), solver.pretrain[stage]
-    for name in {*own.DESCRIPTOR.fields_by_name, "pretrain", "test_interval", "patience", "monitor"} - {"layer"}:
+    for name in {*own.DESCRIPTOR.fields_by_name, *OF_THE_LAST_STAGE} - {"layer"}:
         copy.ClearField(name)
     for field, value in own.ListFields():
         if field.is_repeated:

@@ -121,7 +121,7 @@ def _struct(value: Any) -> Node:
 
 def _spelled_layer(layer: Any) -> Node:
     """A layer as a mapping of LayerParameter's own fields, without any defaults."""
-    fields = {f.name: _field(f, value, short=False) for f, value in _set_fields(layer)}
+    fields = _layer_fields(layer, short=False)
     if layer.type:
         names = {"bottom": _names(layer.bottom, short=False), "top": _names(layer.top, short=False)}
         fields = {"name": _plain("~")} | fields | names
@@ -138,7 +138,7 @@ def _short_layers(net: Any) -> list[Node]:
     nodes = []
     for layer, names_itself in zip(net.layer, unnamed, strict=True):
         of_type = registry.layer_type(layer.type)
-        fields = {f.name: _field(f, value, short=True) for f, value in _set_fields(layer)}
+        fields = _layer_fields(layer, short=True)
         if layer.type:
             own = registry.layer.is_own(layer.type)
             bottom_is_default = own and all(list(layer.bottom) == default_bottoms(of_type, blob) for blob in newest)
@@ -158,8 +158,16 @@ def _short_layers(net: Any) -> list[Node]:
     return nodes
 
 
+def _layer_fields(layer: Any, short: bool) -> dict[str, Node]:
+    """The nodes of the fields of LayerParameter that are set."""
+    fields = {f.name: _field(f, value, short) for f, value in _set_fields(layer)}
+    return fields | {name: _names(getattr(layer, name), short) for name in ("bottom", "top") if name in fields}
+
+
 def _names(names: Any, short: bool = True) -> Node:
-    return _text(names[0]) if short and len(names) == 1 else _sequence([_text(name) for name in names])
+    """The node of the names of blobs, in which `$` begins a reference."""
+    nodes = [_text(name.replace("$", "$$")) for name in names]
+    return nodes[0] if short and len(nodes) == 1 else _sequence(nodes)
 
 
 def _default_names(layers: Any) -> list[bool]:

@@ -55,6 +55,16 @@ def _base(layer: Layer, file: OnnxFile, name: str) -> Base:
     return Base(name, content, {key: value for key, value in record.items() if value})
 
 
+def contents(found: Mapping[str, Base]) -> dict[str, bytes]:
+    """The files to publish, by name."""
+    return {base.name: base.content for base in found.values()}
+
+
+def records(found: Mapping[str, Base]) -> dict[str, Any]:
+    """The field of the manifest that describes the files; empty if there are none."""
+    return {"base": list({base.name: dict(base.record) for base in found.values()}.values())} if found else {}
+
+
 def with_bases(net: pb.NetParameter, found: Mapping[str, Base]) -> pb.NetParameter:
     """A copy of a net whose Model layers read the published files."""
     copy = pb.NetParameter()

@@ -25,7 +25,7 @@ from netc.spec.private_paths import without_folders
 from netc.training.evaluate import Scores
 from netc.training.feed import Feeder
 from netc.zoo import vectors
-from netc.zoo.base_files import bases, licence_errors, with_bases
+from netc.zoo.base_files import bases, contents, licence_errors, records, with_bases
 from netc.zoo.model_info import missing_licences, stated
 from netc.zoo.raw_rows import check_raw_rows, thresholds
 
@@ -76,7 +76,7 @@ def publish_run(
              for n, node in program.states.items()}  # fmt: skip
     found = bases(program.train_net.layers)
     files: dict[str, bytes] = {
-        **{base.name: base.content for base in found.values()},
+        **contents(found),
         "model.onnx": model.SerializeToString(deterministic=True),
         "open.onnx": program.deploy_model(None).SerializeToString(deterministic=True),
         **training_files(portable),
@@ -86,8 +86,7 @@ def publish_run(
         "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
-    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}
-    manifest |= {"base": list({base.name: dict(base.record) for base in found.values()}.values())} if found else {}
+    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent} | records(found)
     if inputs:
         files[vectors.OUTPUTS] = _vectors(program, files, states, inputs)
         steps = _training_vectors(portable, files, start)

@@ -20,5 +20,6 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     resize,
     shape,
     slicing,
+    transformer,
     trigonometric,
 )  # fmt: skip

@@ -12,15 +12,18 @@ from netc.graph.emit import emit
 from netc.graph.gradients.flat import flat
 from netc.graph.ir import TRAINING, Graph, Value, constant, leaf, op, stop
 from netc.graph.passes import simplify
-from netc.graph.training_ops import loss, recurrent
-from netc.graph.training_ops.activation import dropout, softplus
+from netc.graph.training_ops import layer_norm, loss, recurrent
+from netc.graph.training_ops.activation import dropout, gelu, softplus
+from netc.graph.training_ops.attention import attention
+from netc.graph.training_ops.ctc import ctc
 from netc.graph.training_ops.recursive import recursive
 from netc.graph.training_ops.table import embed
 from netc.graph.training_ops.time import reverse
+from netc.graph.training_ops.upsample import upsample
 from netc.runtime.kernel_table import CUDA
 from netc.runtime.session import Session
 from tests.differences import check_gradient
-from tests.graph.gradients.arrays import Fixed, away, normal, small
+from tests.graph.gradients.arrays import RNG, Fixed, away, normal, small
 from tests.graph.gradients.rows import elementwise, linear, moving, normalization, pooling, reduction, resize
 from tests.layers.formulas import FORMULAS
 from tests.layers.nets import net
@@ -66,12 +69,24 @@ def over_time(
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
+def heads(output: int = 0, kv: bool = False, bias: bool = False, noise: bool = False, **attrs: Any) -> tuple[Any, ...]:
+    """Return a row of attention with 2 heads of 2 values: 3 steps read 3 steps, or with `kv` 4 steps."""
+    full = {"heads": 2, "kv_heads": 2, "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
+    arrays = [normal(3, 2, 4), normal(4, 2, 8)] if kv else [normal(3, 2, 4 + 4 * full["kv_heads"])]
+    hidden = constant(np.float32(-1e9) * np.array([[[[0, 1, 0, 0]]], [[[0, 0, 1, 1]]]], np.float32)) if bias else None
+    uniform = constant(RNG.uniform(size=(2, 2, 3, 4)).astype(np.float32)) if noise else None
+    return lambda q, kv=None: attention(q, kv, hidden, uniform, **full)[output], *arrays
+
+
 LABELS = np.array([0, 2, 1, 2])
 TREES = [[0, 1], [2, 4], [5, 3]], [1, 1, 1, 0]  # ((2 (0 1)) 3), and a height without nodes
 LEARNING: dict[str, Any] = {
     f"{TRAINING}.ContrastiveLoss": [
         (lambda a, b, k=k: loss.contrastive(a, b, constant([1.0, 0, 0, 0]), margin=3.0, legacy=k), normal(4, 3), normal(4, 3))
         for k in (0, 1)
+    ],
+    f"{TRAINING}.CTC": [
+        (lambda x: ctc(x, *(constant(np.array(v)) for v in ([[1, 2, 2], [3, 0, 0]], [3, 1], [6, 4])), blank=0)[0], normal(6, 2, 4)),
     ],
     f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant([[0, 0.3, 0.6], [0.5, 0.9, 0.1]]), ratio=0.5), normal(2, 3))],
     f"{TRAINING}.Recursive": [
@@ -90,6 +105,25 @@ LEARNING: dict[str, Any] = {
         (reverse, normal(3, 2)),
         (lambda x: reverse(x, constant(np.array([[0, 1], [1, 0], [0, 1]], np.float32))), normal(3, 2, 2)),
     ],
+    f"{TRAINING}.Attention": [
+        heads(),
+        heads(output=1, causal=1),
+        heads(kv=True, bias=True, noise=True),
+        heads(kv_heads=1, rotary=100.0, causal=1),
+    ],
+    f"{TRAINING}.Gelu": [(lambda x: gelu(x), normal(3, 4)), (lambda x: gelu(x, tanh=1), normal(3, 4))],
+    f"{TRAINING}.GroupNorm": [
+        (lambda *v: layer_norm.group_norm(*v, group=2, epsilon=0.1), normal(2, 4, 3), normal(4), normal(4)),
+        (lambda x: layer_norm.group_norm(x, None, None, group=3, epsilon=0.1), normal(2, 3, 2, 2)),
+    ],
+    f"{TRAINING}.LayerNorm": [
+        (lambda *v: layer_norm.layer_norm(*v, axis=1, epsilon=0.1), normal(3, 2, 4), normal(2, 4), normal(2, 4)),
+        (lambda x: layer_norm.layer_norm(x, None, None, axis=2, epsilon=0.1), normal(3, 2, 4)),
+    ],
+    f"{TRAINING}.RMSNorm": [
+        (lambda *v: layer_norm.rms_norm(*v, axis=2, epsilon=0.1), normal(3, 2, 4), normal(4)),
+        (lambda x: layer_norm.rms_norm(x, None, axis=1, epsilon=0.1), normal(3, 2, 4)),
+    ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
@@ -100,6 +134,10 @@ LEARNING: dict[str, Any] = {
         softmax_loss(scores=(2, 3, 2), labels=(2, 2), ignore_label=1),
         softmax_loss(output=1),
     ],
+    f"{TRAINING}.Upsample": [
+        (lambda x, m=m, a=a: upsample(x, scale=[2.0, 1.7], mode=m, align=a), normal(2, 3, 4, 5))
+        for m, a in (("nearest", 0), ("linear", 0), ("linear", 1))
+    ] + [(lambda x: upsample(x, constant(np.zeros((1, 1, 4, 9))), mode="linear", align=0), normal(1, 2, 5, 3))],
 }  # fmt: skip
 ROWS = elementwise.ROWS | linear.ROWS | moving.ROWS | normalization.ROWS | pooling.ROWS | reduction.ROWS | resize.ROWS | LEARNING
 STANDARD = {name: rows for name, rows in ROWS.items() if name not in LEARNING}
