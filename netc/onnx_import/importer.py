@@ -56,7 +56,13 @@ def values(
     read = frozenset(outputs).union(*(n.reads for n in every(nodes)), *(b.outputs for n in every(nodes) for b in n.bodies))
     run = Importer(file, leaf, found(file, nodes), training, update, train_batch_norm, read=read)
     run.values |= {name: run.given(name, value) for name, value in inputs.items()}
-    run.nodes(nodes)
+    try:
+        run.nodes(nodes)
+    except ShapeError as e:
+        pinned = [n for n, v in inputs.items() if (file.known[n].shape or (None,))[:1] == (1,) and v.shape[:1] != (1,)]
+        if not pinned:
+            raise
+        raise ShapeError(f"{e} The file is for a batch of 1.") from e
     return tuple(run.need(name) for name in outputs)
 
 

@@ -36,6 +36,18 @@ def picked(shape: tuple[int, ...], index: Any, axis: int = 0, computed: bool = F
     return Fixed(f, "a table") if axis == 0 else f, normal(*shape)
 
 
+def written(name: str, index: Any, shape: tuple[int, ...], updates: tuple[int, ...], **attrs: Any) -> list[tuple[Any, ...]]:
+    """With each reduction; the data and the updates have zeros, of which some meet."""
+    call, places = getattr(op, name), constant(np.array(index))
+    data, more = spaced(*shape) + np.float32(0.03), spaced(*updates)
+
+    def f(reduction: str) -> Any:
+        return Fixed(lambda x, u: call(x, places, u, reduction=reduction, **attrs), "a table")
+
+    some, others = (np.where(np.arange(a.size).reshape(a.shape) % 3 == 0, np.float32(0), a) for a in (data, more))
+    return [*((f(r), data, more) for r in ("add", "mul", "max", "min")), (f("mul"), some, others)]
+
+
 LAST = np.iinfo(np.int64).max
 SHAPES: dict[str, Any] = {
     "Concat": [
@@ -127,6 +139,16 @@ INDICES: dict[str, Any] = {
     "ReverseSequence": [
         (lambda x: op.ReverseSequence(x, constant([4, 2]), time_axis=1, batch_axis=0), normal(2, 4, 3)),
         (Fixed(lambda x: op.ReverseSequence(x, constant([4, 2, 1])), "time"), normal(4, 3, 2)),
+    ],
+    "ScatterElements": [
+        *written("ScatterElements", [[2, 2, 0], [0, -3, 0]], (2, 4), (2, 3), axis=1),
+        *written("ScatterElements", [[1, 0], [-1, 2]], (3, 2), (2, 2)),
+        (lambda x, u: op.ScatterElements(x, constant(np.array([[2], [0]])), u, axis=1), normal(2, 3), normal(2, 1)),
+    ],
+    "ScatterND": [
+        *written("ScatterND", [[0], [2], [0], [-1]], (3, 2), (4, 2)),
+        *written("ScatterND", [[0, 1], [1, 0], [0, 1]], (2, 2, 3), (3, 3)),
+        (Fixed(lambda x, u: op.ScatterND(x, constant(np.array([[0, 1], [1, 0]])), u), "a table"), normal(2, 2, 3), normal(2, 3)),
     ],
     "TopK": [
         (lambda x: op.TopK(x, constant([2]), outputs=2)[0], spaced(3, 5)),
