@@ -12,7 +12,7 @@ def shop(seed: int) -> list[tuple[str, float | None, float]]:
     rng = np.random.default_rng(seed)
     price = 1 + rng.integers(0, 2, DAYS)
     visitors = 20 + 5 * seed + 8 * np.sin(2 * np.pi * np.arange(DAYS) / WEEK) - 6 * price + 0.3 * rng.normal(size=DAYS)
-    days = [str(np.datetime64("2024-01-01") + k) for k in range(DAYS)]
+    days = [str(np.datetime64("2024-01-01") + np.timedelta64(k, "D")) for k in range(DAYS)]
     return [(day, None if k == 40 else float(v), float(p)) for k, (day, v, p) in enumerate(zip(days, visitors, price, strict=True))]
 
 

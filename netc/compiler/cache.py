@@ -27,7 +27,7 @@ from netc.files import cache_folder, replace_file, scratch
 from netc.graph.ir import Graph, Node, Value
 from netc.graph.subgraph import Subgraph
 from netc.runtime.chain import Chain, calls
-from netc.runtime.session import Session
+from netc.runtime.session import Session, tried
 from netc.version import VERSION
 
 MOST_FILES = 100
@@ -48,6 +48,11 @@ def session(made: Program, kind: str, threads: int) -> Session | Chain:
 
 def _session(made: Program, kind: str, threads: int, keep: Path | None = None) -> Session:
     model = made.model(kind, kernels=made.backend.native_ops)
+    if made.backend.captures and made.graph(kind).static:
+        try:
+            return tried(Session(model, made.backend, threads, capture=True))
+        except RunError as e:
+            _log.debug("model %s runs op by op: %s", kind, e)
     return Session(model, made.backend, threads, keep=keep)
 
 

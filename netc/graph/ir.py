@@ -147,6 +147,11 @@ class Graph:
         """Every node, each after its inputs."""
         return tuple(toposort(self.ends))
 
+    @property
+    def static(self) -> bool:
+        """Whether every size in the graph is a number."""
+        return not any(isinstance(d, str) for node in self.nodes for t in node.types for d in t.shape)
+
     def leaves(self, kind: str) -> list[Node]:
         """Return the `Input`, `State` or `Constant` nodes that the graph reads."""
         return [n for n in self.nodes if n.key == ("netc", kind)]

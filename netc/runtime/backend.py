@@ -39,7 +39,7 @@ class Backend:
     options: Mapping[str, str] = field(default_factory=dict)  # provider options for onnxruntime
     bodies: str = DEFAULT  # the set of bodies of training ops: see `netc.graph.training_ops.define`
     passes: tuple[Callable[[Graph], Graph], ...] = ()  # change the graph layout for the target
-    captures: bool = False  # whether graphs with static shapes must not contain Loop, Scan and If, as CUDA graphs require
+    capture_option: str = ""  # the provider option that records a step's kernels and replays them; empty if it cannot
     library: Callable[[], Path | None] = _nothing  # netc's own kernels for training ops
     library_missing: Callable[[], str | None] = _nothing  # why this library is missing, in a sentence
     memory: str = HOST  # onnxruntime's name for the memory that holds the states
@@ -62,6 +62,17 @@ class Backend:
         device = {self.index_option: str(self.index)} if self.index else {}
         own = (self.execution_provider, {**self.options, **device})
         return [own] if self.execution_provider == CPU_PROVIDER else [own, (CPU_PROVIDER, {})]
+
+    @property
+    def captures(self) -> bool:
+        """Whether steps are recorded and replayed. Graphs of static shapes must not contain Loop, Scan and If then."""
+        return bool(self.capture_option)
+
+    @property
+    def capturing(self) -> list[tuple[str, dict[str, str]]]:
+        """The providers for a session that records its steps."""
+        (name, options), *others = self.providers
+        return [(name, {**options, self.capture_option: "1"}), *others]
 
     @property
     def native_ops(self) -> frozenset[str]:

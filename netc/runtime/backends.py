@@ -25,7 +25,7 @@ CUDA = Backend(
     kernel_table.CUDA,
     options={"use_tf32": "0"},
     bodies="cuda",
-    captures=True,
+    capture_option="enable_cuda_graph",
     memory="cuda",
     index_option=cuda.DEVICE,
     devices=cuda.devices,

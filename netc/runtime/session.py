@@ -6,6 +6,7 @@ because onnxruntime does not order an update and another reader of the same buff
 
 import os
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +15,10 @@ import onnx
 import onnxruntime as ort
 
 from netc.errors import RunError
-from netc.graph.contract import NEXT, STATE
+from netc.graph.contract import GRAD, NEXT, STATE
 from netc.runtime.backend import HOST, Backend
 from netc.runtime.backends import PORTABLE
+from netc.runtime.capture import Buffers, fill, run_options, zeros_of
 from netc.runtime.guard import guarded
 
 MULTIPLY_ADDS_PER_THREAD = 8_000_000
@@ -39,18 +41,20 @@ class Session:
     """A model, loaded by onnxruntime on a backend. `run` takes arrays by name and returns arrays by name.
 
     `profile` is the path prefix for onnxruntime's profile. `keep` is the path for the optimized graph, which loads faster as an
-    `optimized` model.
+    `optimized` model. `capture`: steps of the session are recorded and replayed, for a model of static shapes whose ops all run on the
+    device. RunError if onnxruntime refuses the model.
     """
 
     def __init__(
         self, model: onnx.ModelProto | bytes | str | Path, backend: Backend = PORTABLE, threads: int = 1, profile: str | None = None,
-        optimized: bool = False, keep: Path | None = None,
+        optimized: bool = False, keep: Path | None = None, capture: bool = False,
     ):  # fmt: skip
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors are raised, so the log would repeat them
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.use_deterministic_compute = True  # CUDA's sums in one order
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
         if optimized:
@@ -62,9 +66,10 @@ class Session:
         if isinstance(model, onnx.ModelProto):
             model = model.SerializeToString()
         source = str(model) if isinstance(model, Path) else model
-        self.backend = backend
+        self.backend, self.captured, self.recordings = backend, capture, count()
         # Without its fallback onnxruntime raises an error where it would otherwise continue on the CPU.
-        self.ort = guarded(ort.InferenceSession, source, options, backend.providers, enable_fallback=0)
+        providers = backend.capturing if capture else backend.providers
+        self.ort = guarded(ort.InferenceSession, source, options, providers, enable_fallback=0)
         if backend.execution_provider not in self.ort.get_providers():
             raise RunError(f"onnxruntime did not load {backend.execution_provider}: {backend.missing() or 'the reason is unknown'}")
         self.inputs = {i.name: i for i in self.ort.get_inputs()}
@@ -76,7 +81,8 @@ class Session:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run once. Returns every output by name."""
-        return dict(zip(self.outputs, guarded(self.ort.run, None, dict(feeds)), strict=True))
+        options = run_options(None) if self.captured else None
+        return dict(zip(self.outputs, guarded(self.ort.run, None, dict(feeds), options), strict=True))
 
     def end_profiles(self) -> list[str]:
         """Stop profiling. Returns the paths of the profiles, here one."""
@@ -107,7 +113,7 @@ class States:
     def set(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Write new values into the existing tensors."""
         for name, array in arrays.items():
-            _fill(self.current[name], array, name)
+            fill(self.current[name], array, name)
 
     def clear(self, prefix: str) -> None:
         """Set all tensors whose names start with `prefix` to zero."""
@@ -144,13 +150,19 @@ class Stepper:
             if name not in states.spare:
                 states.spare[name] = states.copy(states.current[name].numpy())
         self._resized = [n for n in self.results if isinstance(session, Session) and not session.sized(n)]
-        self._bindings: dict[tuple[int, ...], Any] = {}
+        self._bindings: dict[tuple[int, ...], tuple[Any, int]] = {}
+        self._buffers = self._fixed_buffers(session) if isinstance(session, Session) and session.captured else None
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run once on `feeds` and advance the states. Returns the other outputs."""
         if not isinstance(self.session, Session):
             return self._run_in_parts(feeds)
-        binding = self._binding(self.session)
+        binding, recording = self._binding(self.session)
+        if self._buffers is not None:
+            self._buffers.fill(feeds)
+            guarded(self.session.ort.run_with_iobinding, binding, run_options(recording))
+            self._swap()
+            return self._buffers.arrays()
         for name, array in feeds.items():
             if name in self.session.inputs:
                 binding.bind_cpu_input(name, array)
@@ -166,7 +178,7 @@ class Stepper:
         states = {n: self.states.current[n].numpy() for n in self.reads}
         results = self.session.run({n: a for n, a in {**feeds, **states}.items() if n in self.session.inputs})
         for output, name in self.writes.items():
-            _fill(self.states.spare[name], results[output], name)
+            fill(self.states.spare[name], results[output], name)
         self._swap()
         return {name: np.array(results[name]) for name in self.results}
 
@@ -179,25 +191,32 @@ class Stepper:
         for name in self.writes.values():
             current[name], spare[name] = spare[name], current[name]
 
-    def _binding(self, session: Session) -> Any:
-        """The binding for the buffers that are current now. Two bindings alternate."""
+    def _fixed_buffers(self, session: Session) -> Buffers:
+        outputs = {o.name: o for o in session.ort.get_outputs()}
+        inputs = [i for name, i in session.inputs.items() if name not in self.states.current]
+        return Buffers(inputs, [outputs[name] for name in self.results], self.states.backend)
+
+    def _binding(self, session: Session) -> tuple[Any, int]:
+        """The binding for the buffers that are current now, and the number of its recording. Two bindings alternate."""
         current, spare = self.states.current, self.states.spare
         key = (*(id(current[n]) for n in self.reads), *(id(spare[n]) for n in self.writes.values()))
         if key not in self._bindings:
             binding = session.ort.io_binding()
             for name in self.reads:
                 binding.bind_ortvalue_input(name, current[name])
-            for name in self.results:
+            if self._buffers is not None:
+                self._buffers.bind(binding)
+            for name in self.results if self._buffers is None else ():
                 binding.bind_output(name, HOST)
             for output, name in self.writes.items():
                 binding.bind_ortvalue_output(output, spare[name])
-            self._bindings[key] = binding
+            self._bindings[key] = binding, next(session.recordings)
         return self._bindings[key]
 
 
-def _fill(tensor: ort.OrtValue, array: np.ndarray, name: str) -> None:
-    """Copy an array into a tensor. RunError if type or shape differ, because onnxruntime does not check them."""
-    if tensor.shape() != list(array.shape) or tensor.element_type() != onnx.helper.np_dtype_to_tensor_dtype(array.dtype):
-        wanted = f"{tensor.data_type()} of shape {tuple(tensor.shape())}"
-        raise RunError(f"Expected {wanted} for {name!r}, got {array.dtype} of shape {array.shape}.")
-    tensor.update_inplace(np.asarray(array, order="C"))
+def tried(session: Session) -> Session:
+    """A session that records its steps, after a run on zeros. RunError if an op cannot be recorded."""
+    zeros = {name: zeros_of(i) for name, i in session.inputs.items()}
+    kept = {n: a for n, a in zeros.items() if n in STATE or n in GRAD}
+    Stepper(session, States(kept, session.backend)).run({n: a for n, a in zeros.items() if n not in kept})
+    return session

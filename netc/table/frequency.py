@@ -21,6 +21,7 @@ SEASONS = {
 }
 CALENDAR = {1: (28, 31), 3: (89, 92), 12: (365, 366)}  # months, and the days that so many months have
 DAY = 86400
+MONTH = np.timedelta64(1, "M")
 FULL = 3  # a grid on which all times are is taken if no more than two thirds of it are gaps
 
 
@@ -69,7 +70,7 @@ class Frequency:
             return np.asarray(first + steps * self.seconds)
         month, offset = _months(np.array([first]))
         months = (month + steps * self.months).astype("datetime64[M]")
-        days = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+        days = ((months + MONTH).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
         ends = np.full(count, first % DAY) if _is_month_end(np.array([first]))[0] else offset
         within = np.minimum(offset, (days - 1) * DAY + offset % DAY) if ends is offset else (days - 1) * DAY + ends
         return np.asarray(months.astype("datetime64[s]").astype(np.int64) + within)
@@ -118,5 +119,5 @@ def _months(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _is_month_end(times: np.ndarray) -> np.ndarray:
     """Whether each time is on the last day of its month, which has 31, 30 or 28 days."""
     stamps = times.astype("datetime64[s]").astype("datetime64[D]")
-    result: np.ndarray = (stamps + 1).astype("datetime64[M]") != stamps.astype("datetime64[M]")
+    result: np.ndarray = (stamps + np.timedelta64(1, "D")).astype("datetime64[M]") != stamps.astype("datetime64[M]")
     return result

@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 
 from netc import api, data
+from netc.compiler import cache
 from netc.errors import DataError
 from netc.runtime.backend import Backend
 from netc.runtime.backends import CUDA, PORTABLE
@@ -34,24 +35,32 @@ def main(net: str, provider: str, count: int) -> dict[str, Any]:
             feeds = [feeder(k) for k in range(count)]
     except DataError:
         return {"well": "no data"}
-    found, wanted = (losses(program, feeds, *pair) for pair in ((CUDA, backend(provider)), (PORTABLE, PORTABLE)))
+    device = backend(provider)
+    made_for = device if device.provider == CUDA.provider else CUDA
+    found, recorded = losses(program, feeds, made_for, device)
+    wanted, _ = losses(program, feeds, PORTABLE, PORTABLE)
     apart = float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1e-3)))
     samples = any(layer.type == "RBM" for layer in program.train_net.layers)
     row: dict[str, Any] = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
     well = np.isfinite(found).all() and apart < (FAR if samples else CLOSE)
-    if backend(provider).provider == CUDA.provider:
-        row["left to the CPU"] = left = left_to_the_cpu(replace(program, backend=backend(provider)))
+    if device.provider == CUDA.provider:
+        row["recorded"] = "yes" if recorded else "no"
+        row["left to the CPU"] = left = left_to_the_cpu(replace(program, backend=device))
         well = well and (not left or bool(program.metadata("train", program.steps.train, CUDA)["dynamic"]))
     return {"well": "yes" if well else "no"} | row
 
 
-def losses(program: Any, feeds: list[Feeds], made_for: Backend, runs_on: Backend) -> np.ndarray:
-    """The loss of each step, from the net's start, of the graph that is made for one provider and run on another."""
-    session = Session(replace(program, backend=made_for).model("train"), runs_on)
-    assert session.ort.get_providers()[0] == runs_on.execution_provider
+def losses(program: Any, feeds: list[Feeds], made_for: Backend, runs_on: Backend) -> tuple[np.ndarray, bool]:
+    """The loss of each step, from the net's start, of the graph that is made for one provider and run on another.
+
+    And whether the steps were recorded and replayed.
+    """
+    made = replace(program, backend=made_for)
+    session = cache.session(made, "train", 1) if made_for == runs_on else Session(made.model("train"), runs_on)
+    assert isinstance(session, Session) and session.ort.get_providers()[0] == runs_on.execution_provider
     stepper = Stepper(session, States({f"state/{n}": a for n, a in program.start().items()}, runs_on))
     rate = {"lr": np.asarray(program.job.solver.base_lr, np.float32)}
-    return np.array([float(stepper.run(feed | rate)["loss"]) for feed in feeds])
+    return np.array([float(stepper.run(feed | rate)["loss"]) for feed in feeds]), session.captured
 
 
 def left_to_the_cpu(program: Any) -> str:

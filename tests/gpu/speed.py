@@ -26,11 +26,12 @@ Step = Callable[[], float]
 
 
 def netc_step(net: str, threads: int) -> Step:
-    """netc's training graph on the CUDA provider."""
-    from netc.runtime.session import Session, States, Stepper
+    """netc's training graph on the CUDA provider, as `netc train` runs it."""
+    from netc.compiler import cache
+    from netc.runtime.session import States, Stepper
 
     program = replace(nets.program(net), backend=GPU)
-    session = Session(program.model("train"), GPU, threads)
+    session = cache.session(program, "train", threads)
     stepper = Stepper(session, States({f"state/{n}": a for n, a in program.start().items()}, GPU))
     feeds = nets.feeds(net, session.inputs)
     return lambda: float(stepper.run(feeds)["loss"])

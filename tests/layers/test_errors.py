@@ -9,6 +9,7 @@ from netc.errors import SpecError
 from tests.layers.nets import net
 
 INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5)}
+LINE = len(INPUTS) + 3  # the first line of the layer under test
 
 # the layer, the text at the error's place (None: the layer itself), the message
 ROWS = [
@@ -35,6 +36,27 @@ ROWS = [
     ("Pooling: {bottom: x, kernel_size: 2, stride: 0}", "stride", "`stride` must be at least 1."),
     ("Pooling: {bottom: x, kernel_size: 2, pool: AVE, top: [a, b]}", "b]", "Only MAX has a second top, the index of the maximum."),
     ("Pooling: {bottom: x, global_pooling: true, kernel_size: 2}", "global_pooling", "`global_pooling` pools the whole image. Remove"),
+    ("GlobalPooling: {bottom: v}", "bottom", "Expected 3 to 5 axes (N, C, spatial axes). v is 2x3."),
+    ("Upsample: {bottom: x}", None, "Expected one of `scale`, `size` and a second bottom with the new size"),
+    ("Upsample: {bottom: x, scale: 2, size: 4}", "size", "Expected one of `scale`, `size` and a second bottom"),
+    ("Upsample: {bottom: x, scale: [2, 2, 2]}", "scale", "There are 3 `scale` for 2 spatial axes. Add one for all, or one for each."),
+    ("Upsample: {bottom: x, scale: 0}", "scale", "`scale` must be above 0."),
+    ("Upsample: {bottom: x, scale: 0.1}", None, "Nothing is left of 2x3x4x4: the new size is 0x0."),
+    ("Upsample: {bottom: x, scale: 2, align_corners: true}", "align_corners", "`align_corners` is for `mode: BILINEAR`."),
+    ("Upsample: {bottom: [x, v]}", "v]", "v is 2x3, and x is 2x3x4x4. Expected as many axes."),
+    ("Upsample: {bottom: v, scale: 2}", "bottom", "Expected 3 to 5 axes (N, C, spatial axes). v is 2x3."),
+    ("PixelShuffle: {bottom: x}", None, "`upscale_factor` is missing. Add a whole number, for example `upscale_factor: 2`."),
+    ("PixelShuffle: {bottom: x, upscale_factor: 2}", "upscale_factor", "The 3 channels of 2x3x4x4 do not divide by 2 x 2."),
+    ("PixelShuffle: {bottom: x, upscale_factor: 3, inverse: true}", "upscale_factor", "`upscale_factor` 3 does not divide the height"),
+    ("PixelShuffle: {bottom: v, upscale_factor: 2}", "bottom", "Expected 4 axes (N, C, H, W). v is 2x3."),
+    ("SeparableConvolution: {bottom: x, kernel_size: 3}", None, "`num_output` is missing. Add the number of channels."),
+    ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 3, depth_multiplier: 0}", "depth_multiplier", "must be at least 1."),
+    ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 3, group: 3}", "group", "SeparableConvolution has no `group`"),
+    ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 9}", "kernel_size", "A kernel of 9 does not fit into 4 (x is"),
+    ("SeparableConvolution: {bottom: v, num_output: 2, kernel_size: 1}", "bottom", "Expected N x C x spatial axes. v is 2x3."),
+    ("SqueezeExcite: {bottom: x, reduction: 0}", "reduction", "`reduction` must be at least 1."),
+    ("SqueezeExcite: {bottom: x, squeeze_channels: 0}", "squeeze_channels", "`squeeze_channels` must be at least 1."),
+    ("SqueezeExcite: {bottom: v}", "bottom", "Expected N x C x spatial axes. v is 2x3."),
     ("InnerProduct: {bottom: x}", None, "`num_output` is missing. Add the number of outputs, for example `num_output: 10`."),
     ("InnerProduct: {bottom: x, num_output: 3, axis: 5}", "axis", "Axis 5 is out of range: a blob of shape 2x3x4x4 has 4 axes."),
     ("InnerProduct: {bottom: [x, v], num_output: 3}", "bottom", "InnerProduct takes 1 bottom, got 2 (x, v)"),

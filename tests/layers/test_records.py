@@ -44,6 +44,9 @@ ROWS: dict[str, Any] = {
     "BrierScore": "brier: x label > brier; an end; 2/1; metric; whole mean_of_columns; lower is better 0; reads 1 0; label",
     "CalibrationError": "calibration_error: x label > calibration_error; an end; 2/1; calibration_error_param; metric; "
     "whole calibration_error; lower is better 0; reads 1 0; label",
+    "CTCDecode": "decoded1: x > decoded1; 1 to 2/1 to 2; ctc_param; never in place",
+    "CTCLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; ctc_param; loss; deployed as CTCDecode; whole mean; reads 1; label",
+    "CharacterErrorRate": "cer: x label > cer; an end; 2/1; character_error_rate_param; metric; whole mean; lower is better 0; label",
     "ClusterAssignment": "clusters1: x > clusters1; 1/1 to 2; cluster_assignment_param; never in place; fits; own loss 1; whole mean",
     "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
     "ContrastiveLoss": "loss: ? > loss; an end; 3/0 to 1; contrastive_loss_param; loss; whole mean; reads 2",
@@ -68,6 +71,7 @@ ROWS: dict[str, Any] = {
     "whole mean; reads 1 2; label",
     "GRU": "gru1: x > gru1; 1 to 4/1 to 2; recurrent_param; never in place",
     "GammaLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param; loss; deployed as Exp; whole mean; reads 1 2 3; label",
+    "GlobalPooling": "pool1: x > pool1; 1/1; global_pooling_param",
     "GroupNorm": "norm1: x > norm1; 1/1; group_norm_param; 1 x + 0",
     "HDF5Data": "data:  > data label; 0/1 or more; hdf5_data_param; source",
     "HDF5Output": "output: ? > ; 2/0; hdf5_output_param; sink Hdf5Writer",
@@ -98,6 +102,7 @@ ROWS: dict[str, Any] = {
     "never in place",
     "Members": "members1: x > members1; 1/1; members_param",
     "MemoryData": "data:  > data label; 0/1 to 2; memory_data_param transform_param; source",
+    "Model": "model: x > model; 1 or more/1 or more; model_param; never in place",
     "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
     "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
@@ -107,6 +112,7 @@ ROWS: dict[str, Any] = {
     "Permute": "permute1: x > permute1; 1/1; permute_param; never in place",
     "PinballLoss": "pinball_loss: x label > pinball_loss; an end; 2/1 to 2; quantile_param; metric; whole mean_of_columns; "
     "lower is better 0 1; label",
+    "PixelShuffle": "pixelshuffle1: x > pixelshuffle1; 1/1; pixel_shuffle_param",
     "PoissonLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param; loss; deployed as Exp; whole mean; reads 1 2 3; label",
     "Pooling": "pool1: x > pool1; 1/1 to 2; pooling_param; 1/2 x + -1/2",
     "Position": "position1: x > position1; 1/1; position_param; never in place",
@@ -128,6 +134,7 @@ ROWS: dict[str, Any] = {
     "Reverse": "reverse1: x > reverse1; 1 to 2/1; never in place",
     "SPP": "spp1: x > spp1; 1/1; spp_param",
     "Scale": "scale1: x > scale1; 1 to 2/1; scale_param; 1 x + 0",
+    "SeparableConvolution": "conv1: x > conv1; 1/1; convolution_param separable_convolution_param; 1/2 x + -1/2",
     "SigmoidCrossEntropyLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param; loss; deployed as Sigmoid; whole mean; "
     "reads 1 2; label",
     "Silence": "silence: x > ; 1 or more/0",
@@ -136,6 +143,7 @@ ROWS: dict[str, Any] = {
     "SoftmaxWithLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param softmax_loss_param softmax_param; loss; "
     "deployed as Softmax; whole mean; reads 1 2; label",
     "Split": "split1: x > split1; 1/1 or more; never in place; 1 x + 0; linear",
+    "SqueezeExcite": "se1: x > se1; 1/1; squeeze_excite_param; 1 x + 0",
     "Standardize": "standardize1: x > standardize1; 1/1; standardize_param",
     "Table": "data:  > data; 0/1 to 4; table_param; source",
     "Threshold": "threshold1: x > threshold1; 1/1; threshold_param; 1 x + 0; elementwise",
@@ -143,6 +151,7 @@ ROWS: dict[str, Any] = {
     "Transformer": "transformer1: x > transformer1; 1 to 2/1; attention_param transformer_param; never in place",
     "TweedieLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param tweedie_loss_param; loss; deployed as Exp; whole mean; "
     "reads 1 2 3; label",
+    "Upsample": "upsample1: x > upsample1; 1 to 2/1; upsample_param",
     "TreeData": "data:  > word child width label root_label; 0/3 to 5; data_param tree_data_param; source",
     "WindowData": "data:  > data label; 0/1 to 2; transform_param window_data_param; source",
 }  # fmt: skip

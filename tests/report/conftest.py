@@ -81,7 +81,11 @@ def write_tables(folder: Path) -> None:
         kind = "old" if age + rng.normal() * 5 > 40 else "young"
         people.append(f"{kind},{'' if k == 3 else age},{town},2020-01-{k % 28 + 1:02},{2 * age + rng.normal():.2f},{age % 7}")
     (folder / "people.csv").write_text("\n".join(people) + "\n")
-    days = [f"{np.datetime64('2020-01-01') + k},{'' if k == 50 else f'{5 * (k % 7) + rng.normal():.2f}'}" for k in range(150) if k != 90]
+    days = [
+        f"{np.datetime64('2020-01-01') + np.timedelta64(k, 'D')},{'' if k == 50 else f'{5 * (k % 7) + rng.normal():.2f}'}"
+        for k in range(150)
+        if k != 90
+    ]
     (folder / "days.csv").write_text("day,x\n" + "\n".join(days) + "\n")
     for name, text in (("people", PEOPLE), ("prices", PRICES), ("days", DAYS)):
         (folder / f"{name}.yaml").write_text(text)

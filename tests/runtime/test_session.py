@@ -1,5 +1,7 @@
 """Models on onnxruntime: sessions, threads, states whose buffers take turns."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -8,15 +10,17 @@ from netc.errors import RunError
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, leaf
 from netc.runtime import session
-from netc.runtime.session import Session, States, Stepper, threads_for
+from netc.runtime.backends import PORTABLE
+from netc.runtime.session import Session, States, Stepper, threads_for, tried
 
+RECORDING = replace(PORTABLE, capture_option="use_arena")  # an option that the CPU's provider ignores
 COUNTER = """<ir_version: 10, opset_import: ["": 21]>
 counter (float[2] x, float[2] "state/sum", float "state/count", float "state/fixed")
     => (float[2] seen, float[2] "next/sum", float "next/count")
 <float one = {1}> { seen = Mul(x, "state/fixed") "next/sum" = Add("state/sum", seen) "next/count" = Add("state/count", one) }"""
 
 
-def counter() -> Stepper:
+def counter(capture: bool = False) -> Stepper:
     model = onnx.parser.parse_model(
         COUNTER.replace('"state/', "S").replace('"next/', "X").replace('sum"', "sum").replace('count"', "count").replace('fixed"', "fixed")
     )
@@ -27,7 +31,7 @@ def counter() -> Stepper:
     for port in (*model.graph.input, *model.graph.output):
         port.name = names.get(port.name, port.name)
     start = {"state/sum": np.zeros(2, np.float32), "state/count": np.zeros((), np.float32), "state/fixed": np.array(2, np.float32)}
-    return Stepper(Session(model), States(start))
+    return Stepper(Session(model, RECORDING, capture=capture), States(start))
 
 
 def test_states_move_with_each_run() -> None:
@@ -65,6 +69,18 @@ def test_states_are_set_and_cleared() -> None:
     states.set({"state/b": np.array([7, 8], np.float32)})
     states.clear("grad/")
     assert states.arrays()["grad/a"].tolist() == [0, 0] and states.arrays()["state/b"].tolist() == [7, 8]
+
+
+def test_a_session_that_records_its_steps_has_fixed_buffers() -> None:
+    plain, recorded = counter(), counter(capture=True)
+    assert isinstance(recorded.session, Session) and tried(recorded.session).captured
+    for k in range(1, 6):
+        feeds = {"x": np.full(2, k, np.float32)}
+        assert plain.run(feeds)["seen"].tolist() == recorded.run(feeds)["seen"].tolist()
+    assert recorded.states.arrays()["state/sum"].tolist() == plain.states.arrays()["state/sum"].tolist()
+    for feeds, wanted in (({}, "The input 'x' is missing"), ({"x": np.zeros(3, np.float32)}, r"Expected .* for 'x', got float32")):
+        with pytest.raises(RunError, match=wanted):
+            recorded.run(feeds)
 
 
 def test_two_sessions_share_states() -> None:

@@ -101,7 +101,7 @@ def test_a_column_that_tells_the_label_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_period_and_its_frequency(tmp_path: Path) -> None:
-    days = np.datetime64("2024-01-01") + np.arange(60)
+    days = np.datetime64("2024-01-01") + np.arange(60).astype("timedelta64[D]")
     kept = np.delete(days, [5, 17])
     seen = of(tmp_path, {"day": [str(d) for d in kept], "v": list(range(58))})
     found = next(view.period for view in seen.columns if view.period)

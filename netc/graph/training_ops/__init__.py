@@ -8,6 +8,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     attention,
     channels_last,
     convolution,
+    ctc,
     layer_norm,
     loss,
     normalization,
@@ -17,6 +18,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     shape,
     table,
     time,
+    upsample,
 )
 from netc.graph.training_ops.define import Body, body, trace, training_op
 

@@ -15,6 +15,7 @@ from netc.graph.tensor_type import Type
 from netc.graph.training_ops.define import CPU, body, training_op
 from netc.graph.training_ops.shape import split
 
+MOST_JOINED = 32
 Values = tuple[Value, ...]
 Step = Callable[[Values, Values], tuple[Values, Values]]
 Loop = Callable[..., tuple[Values, Values]]
@@ -43,7 +44,14 @@ def unrolled(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: 
         now, emitted = step(now, slices)
         results.append([op.Unsqueeze(r, [0]) for r in emitted])
     ordered = results[::-1] if reverse else results
-    return now, tuple(op.Concat(*column, axis=0) for column in zip(*ordered, strict=True))
+    return now, tuple(_joined(column) for column in zip(*ordered, strict=True))
+
+
+def _joined(parts: Sequence[Value]) -> Value:
+    """Concatenate along the first axis, in groups: a CUDA graph can hold a Concat of at most MOST_JOINED inputs."""
+    if len(parts) <= MOST_JOINED:
+        return op.Concat(*parts, axis=0)
+    return _joined([_joined(parts[k : k + MOST_JOINED]) for k in range(0, len(parts), MOST_JOINED)])
 
 
 def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -90,6 +90,6 @@ READERS: dict[str, Callable[[Any, slice], np.ndarray]] = {
     "L": _plain("uint64", 0), "I": _plain("uint32", 0), "S": _plain("uint16", 0), "C": _plain("uint8", 0),
     "l": _plain("int64", 0), "i": _plain("int32", 0), "s": _plain("int16", 0), "c": _plain("int8", 0),
     "g": _plain("float64", np.nan), "f": _plain("float32", np.nan),
-    "tsu:": _plain("datetime64[us]", np.datetime64("NaT")), "tdD": _plain("datetime64[D]", np.datetime64("NaT"), "int32"),
+    "tsu:": _plain("datetime64[us]", np.datetime64("NaT", "us")), "tdD": _plain("datetime64[D]", np.datetime64("NaT", "D"), "int32"),
     "b": _booleans, "u": _texts,
 }  # fmt: skip

@@ -37,12 +37,12 @@ def kind(path: Path, label: str = "x") -> str:
 
 ROWS = 80
 NUMBERS = [f"{k % 9 + 0.5}" for k in range(ROWS)]
-MONTHS = [str(np.datetime64("2015-01") + k) + "-01" for k in range(ROWS)]
+MONTHS = [str(np.datetime64("2015-01") + np.timedelta64(k, "M")) + "-01" for k in range(ROWS)]
 
 
 def test_months_and_hours_are_series(tmp_path: Path) -> None:
     assert kind(write(tmp_path / "a.csv", MONTHS, NUMBERS)) == "series"
-    hours = [str(np.datetime64("2020-01-01T00") + k).replace("T", " ") + ":00" for k in range(ROWS)]
+    hours = [str(np.datetime64("2020-01-01T00") + np.timedelta64(k, "h")).replace("T", " ") + ":00" for k in range(ROWS)]
     assert kind(write(tmp_path / "b.csv", hours, NUMBERS)) == "series"
 
 
@@ -55,7 +55,7 @@ def test_other_tables_with_dates_are_no_series(tmp_path: Path, reason: str) -> N
     if reason == "no order":
         days = [days[k] for k in rng.integers(0, ROWS, ROWS)]
     if reason == "irregular":
-        days = [str(np.datetime64("2020-01-01") + int(k)) for k in np.cumsum(rng.integers(1, 30, ROWS))]
+        days = [str(np.datetime64("2020-01-01") + np.timedelta64(int(k), "D")) for k in np.cumsum(rng.integers(1, 30, ROWS))]
     if reason == "few":
         days, values = days[:20], values[:20]
     assert kind(write(tmp_path / "a.csv", days, values)) != "series"

@@ -46,7 +46,7 @@ def test_dates() -> None:
         np.datetime64("2024-02-29T14:30"),
     ]
     assert read(DATE, given) == [SECONDS] * 4
-    assert read(DATE, [date(1969, 12, 31), None, np.datetime64("NaT"), SECONDS]) == [-86400, MISSING, MISSING, SECONDS]
+    assert read(DATE, [date(1969, 12, 31), None, np.datetime64("NaT", "s"), SECONDS]) == [-86400, MISSING, MISSING, SECONDS]
     assert read(DATE, np.array(["2024-02-29T14:30", "NaT"], "datetime64[ns]")) == [SECONDS, MISSING]
 
 
