@@ -281,7 +281,7 @@ ROWS |= {
     ],
 }
 PAST, WIDE = np.random.default_rng(0).normal(size=(4, 2, 6)), "weight_filler: {type: gaussian, std: 0.5}"
-SMALL = {"Attention", "Transformer"}  # layers with products of several matrices
+STEEP = {"Attention", "Transformer"}  # layers with products of several matrices
 ROWS |= {
     "Attention": [
         (f"Attention: {{bottom: x, heads: 2, {WIDE}}}", {"x": PAST}),
@@ -340,4 +340,4 @@ def test_every_layer_has_a_row() -> None:
 def test_gradient(kind: str, provider: str) -> None:
     """Check both sets of bodies. Those for CUDA run on the CPU too."""
     for layers, inputs in ROWS[kind]:
-        check_gradient(layers, provider, WHOLE, small=kind in SMALL, step=2e-3 if kind in SMALL else 1e-2, **inputs)
+        check_gradient(layers, provider, WHOLE, small=kind in STEEP, step=2e-3 if kind in STEEP else 1e-2, **inputs)
