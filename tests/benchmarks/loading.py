@@ -84,7 +84,10 @@ def report(found: dict[str, Measured], images: int) -> str:
         rate, other, cpu, others = (float(np.median(values)) for values in (own.rates, peer.rates, own.cpu, peer.cpu))
         lines.append(f"| {name} | {rate:.0f} | {rate / other:.2f} | {cpu:.1f} | {cpu / others:.2f} |")
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pillow", "numpy"))
-    lines += ["", f"{images:,} images, medians of {len(next(iter(found.values())).rates)} turns. {packages}; Python {platform.python_version()}."]
+    lines += [
+        "",
+        f"{images:,} images, medians of {len(next(iter(found.values())).rates)} turns. {packages}; Python {platform.python_version()}.",
+    ]
     return "\n".join([*lines, "Other programs ran on the machine, so compare ratios.", ""])
 
 

@@ -38,7 +38,7 @@ def folder(request: Request) -> Table:
     paths = tuple(file for file, _ in files)
     known = int(request.learned.tops[0].shape[0]) if request.learned else 0
     shape = shape_of(request.layer.transform_param, paths, skips(request), known)
-    images = Images(paths, shape, workers_of(request.layer))
+    images = Images(paths, shape, workers_of(request.layer), request.layer.transform_param.draft)
     _note(part, images.left_out)
 
     def load() -> tuple[Column, ...]:
@@ -71,6 +71,7 @@ class Images:
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
     workers: Workers
+    draft: bool = False
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ class Images:
         out = np.empty((len(rows), *self.shape), np.uint8)
 
         def read(i: int) -> None:
-            out[i] = read_image(self.paths[rows[i]], channels, height, width, left_out=self.left_out)
+            out[i] = read_image(self.paths[rows[i]], channels, height, width, left_out=self.left_out, draft=self.draft)
 
         each(read, range(len(rows)), self.workers)
         return out

@@ -45,7 +45,8 @@ def image_table(request: Request) -> Table:
     if errors:
         raise DataError(*sorted(errors, key=lambda d: d.position))
     known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    images = Images(paths, shape_of(request.layer.transform_param, paths, skips(request), known), workers_of(request.layer))
+    transform = request.layer.transform_param
+    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
 
     def load() -> tuple[Column, ...]:
         small = len(paths) * prod(images.shape) <= MEMORY
