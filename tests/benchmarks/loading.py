@@ -40,8 +40,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        draw(Path(folder), arguments.images)
-        found = measure(Path(folder), arguments.rounds, arguments.workers)
+        draw(Path(folder) / "few", 2 * BATCH)
+        draw(Path(folder) / "all", arguments.images)
+        found = measure(Path(folder) / "all", arguments.rounds, arguments.workers)
     text = report(found, arguments.images)
     print(text)
     if arguments.output:
@@ -53,7 +54,7 @@ def draw(folder: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     for i in range(count):
         path = folder / ("cats", "dogs")[i % 2] / f"{i:05}.jpg"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         total = np.zeros((375, 500, 3), np.float32)
         for cells, weight in ((4, 90), (16, 50), (64, 25), (256, 12)):
             coarse = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
@@ -62,10 +63,13 @@ def draw(folder: Path, count: int) -> None:
 
 
 def measure(folder: Path, rounds: int, workers: list[int]) -> dict[str, Measured]:
-    """The speed of each reader; the first turn is not measured on all images, it warms up."""
+    """The speed of each reader. A turn on a few images, which also loads the libraries, comes first."""
     kinds: dict[str, Callable[[Path, int], Iterator[int]]] = {"netc": _netc, "torchvision": _torchvision}
     readers = {f"{name}, {_workers(n)}": (kind, n) for n in workers for name, kind in kinds.items()}
     found = {name: Measured() for name in readers}
+    few = folder.parent / "few"
+    for kind, number in readers.values():
+        sum(kind(few, number))
     for _ in range(rounds):
         for name, (kind, number) in readers.items():
             begin, cpu = time.perf_counter(), _cpu()
@@ -84,10 +88,8 @@ def report(found: dict[str, Measured], images: int) -> str:
         rate, other, cpu, others = (float(np.median(values)) for values in (own.rates, peer.rates, own.cpu, peer.cpu))
         lines.append(f"| {name} | {rate:.0f} | {rate / other:.2f} | {cpu:.1f} | {cpu / others:.2f} |")
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pillow", "numpy"))
-    lines += [
-        "",
-        f"{images:,} images, medians of {len(next(iter(found.values())).rates)} turns. {packages}; Python {platform.python_version()}.",
-    ]
+    turns = len(next(iter(found.values())).rates)
+    lines += ["", f"{images:,} images, medians of {turns} turns. {packages}; Python {platform.python_version()}."]
     return "\n".join([*lines, "Other programs ran on the machine, so compare ratios.", ""])
 
 

@@ -48,9 +48,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-PARAM = (
-    "resize_height: 40 resize_width: 48 crop_size: 32 mirror: true color_jitter { hue: 0.1 contrast: 0.3 } on_error: SKIP mixup_alpha: 1"
-)
+PARAM = "resize_height: 40 resize_width: 48 crop_size: 32 mirror: true mixup_alpha: 1 on_error: SKIP "
+PARAM += "color_jitter { hue: 0.1 contrast: 0.3 }"
 
 
 def test_workers_do_not_change_a_batch(photos: Path) -> None:
@@ -73,8 +72,9 @@ def test_an_image_that_cannot_be_decoded_ends_in_one_error(photos: Path) -> None
 
 def test_a_draft_is_nearly_the_image(photos: Path) -> None:
     path = photos / "photos/a/0.jpg"
-    exact, draft, whole = (read_image(path, 3, *size, draft=drafted) for *size, drafted in ((20, 24, False), (20, 24, True), (0, 0, True)))
-    assert not np.array_equal(exact, draft) and np.abs(exact.astype(int) - draft).mean() < 1.5 and whole.shape == (3, 90, 120)
+    exact, draft = (read_image(path, 3, 16, 20, draft=drafted) for drafted in (False, True))
+    assert not np.array_equal(exact, draft) and np.abs(exact.astype(int) - draft).mean() < 1.5
+    assert np.array_equal(read_image(path, 3, draft=True), read_image(path, 3))
     assert np.array_equal(read_image(path, 3, 60, 70, draft=True), read_image(path, 3, 60, 70))  # half the size would be too small
 
 
