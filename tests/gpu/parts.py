@@ -12,10 +12,8 @@ from typing import Any
 
 from netc.runtime.backends import CUDA
 from netc.runtime.session import cores
-from tests.conftest import ROOT
+from tests.conftest import NETS, ROOT
 from tests.gpu.device import backend
-
-NETS = sorted(p.stem for p in (ROOT / "nets").glob("*.yaml"))
 
 
 @dataclass(frozen=True)

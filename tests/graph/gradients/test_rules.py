@@ -71,11 +71,11 @@ def over_time(
 
 def heads(output: int = 0, kv: bool = False, bias: bool = False, noise: bool = False, **attrs: Any) -> tuple[Any, ...]:
     """Return a row of attention with 2 heads of 2 values: 3 steps read 3 steps, or with `kv` 4 steps."""
-    full = {"heads": 2, "kv_heads": 2, "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
+    full = {"heads": 2, "kv_heads": 2, "packed": int(not kv), "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
     arrays = [normal(3, 2, 4), normal(4, 2, 8)] if kv else [normal(3, 2, 4 + 4 * full["kv_heads"])]
     hidden = constant(np.float32(-1e9) * np.array([[[[0, 1, 0, 0]]], [[[0, 0, 1, 1]]]], np.float32)) if bias else None
     uniform = constant(RNG.uniform(size=(2, 2, 3, 4)).astype(np.float32)) if noise else None
-    return lambda q, kv=None: attention(q, kv, hidden, uniform, **full)[output], *arrays
+    return lambda q, kv=None: attention(q, q if kv is None else kv, hidden, uniform, **full)[output], *arrays
 
 
 LABELS = np.array([0, 2, 1, 2])
@@ -117,12 +117,12 @@ LEARNING: dict[str, Any] = {
         (lambda x: layer_norm.group_norm(x, None, None, group=3, epsilon=0.1), normal(2, 3, 2, 2)),
     ],
     f"{TRAINING}.LayerNorm": [
-        (lambda *v: layer_norm.layer_norm(*v, axis=1, epsilon=0.1), normal(3, 2, 4), normal(2, 4), normal(2, 4)),
-        (lambda x: layer_norm.layer_norm(x, None, None, axis=2, epsilon=0.1), normal(3, 2, 4)),
+        (lambda *v: layer_norm.layer_norm(*v, epsilon=0.1), normal(3, 2, 4), normal(4), normal(4)),
+        (lambda x: layer_norm.layer_norm(x, None, None, epsilon=0.1), normal(3, 2, 4)),
     ],
     f"{TRAINING}.RMSNorm": [
-        (lambda *v: layer_norm.rms_norm(*v, axis=2, epsilon=0.1), normal(3, 2, 4), normal(4)),
-        (lambda x: layer_norm.rms_norm(x, None, axis=1, epsilon=0.1), normal(3, 2, 4)),
+        (lambda *v: layer_norm.rms_norm(*v, epsilon=0.1), normal(3, 2, 4), normal(4)),
+        (lambda x: layer_norm.rms_norm(x, None, epsilon=0.1), normal(3, 2, 4)),
     ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
