@@ -13,6 +13,7 @@ from netc.commands.program import loaded_weights, weights_files
 from netc.compiler.program import Program
 from netc.data import stated
 from netc.errors import SnapshotError, SpecError
+from netc.layers.model import files_of, pinned
 from netc.report.screen import Screen
 from netc.runtime import snapshot
 from netc.runtime.snapshot import Snapshot
@@ -102,6 +103,7 @@ def _net_text(program: Program, folder: Path) -> str:
     """The net of a run as a file in its folder, from which the run can be repeated."""
     job = program.job
     net = stated(moved_to(folder, job.resolved(), job.base), program.train_net.learned)
+    net = pinned(net, files_of(program.train_net.layers))
     net.name = net.name or job.name
     return to_yaml(net, short=False)
 
@@ -109,13 +111,14 @@ def _net_text(program: Program, folder: Path) -> str:
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run from initial values, weights or a snapshot. With a snapshot, `weights` of the solver are ignored, as in Caffe."""
     files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
+    bases = [str(file.path) for file in files_of(program.train_net.layers).values()]
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
     folder = RunFolder.new(Path(options.runs), program.job.name)
     try:
         stack.enter_context(folder.held())
         folder.write_net(_net_text(program, folder.path))
-        remember_parent(folder.path, files)
+        remember_parent(folder.path, [*files, *bases])
         remember(folder.path, read)
         if not options.snapshot_file:
             return Trainer(program, folder, threads, start)

@@ -122,6 +122,9 @@ def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str
         if not least <= value <= most or (name in ROOTS and value == 1) or value == inf:
             text = f"from 0 to below {most:g}" if name in ROOTS else f"{least:g} or more" if most == inf else f"from {least:g} to {most:g}"
             yield name, f"{text}, not {value:g}" + (f", with lr_policy {policy}" if name in by_policy else "")
+    for rule in solver.lr_mult:
+        if not 0 <= rule.lr_mult < inf:
+            yield "lr_mult", f"0 or more, not {rule.lr_mult:g} for {rule.pattern!r}"
     for name in by_type:
         if getattr(solver, name) == 0:
             yield name, f"above 0, as {solver.type} learns nothing with 0"

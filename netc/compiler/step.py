@@ -110,7 +110,9 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
         raise SpecError(_no_loss(lowered.net.document))
     found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
     if not found and not any(layer.kind.fits for layer in lowered.net.layers):
-        raise SpecError(Diagnostic(place, "The loss depends on no parameter that can be trained (with an `lr_mult` other than 0)."))
+        raise SpecError(
+            Diagnostic(place, "The loss depends on no parameter that can be trained (not frozen, and with an `lr_mult` other than 0).")
+        )
     return found
 
 

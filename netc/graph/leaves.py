@@ -33,7 +33,7 @@ class StateInfo:
 
     A `parameter` is learned from its gradient, a `statistic` is updated by its layer, and a `slot` belongs to the optimizer. An `average`
     is that of a parameter over the iterations. A `carry` passes from one batch to the next. `blob` is its number among the blobs of
-    `layer`, -1 for none. `spec` is the layer's message for it.
+    `layer`, -1 for none. `spec` is the layer's message for it. A `frozen` parameter or statistic keeps its value.
     """
 
     name: str
@@ -44,6 +44,7 @@ class StateInfo:
     lr_mult: float = 0.0
     decay_mult: float = 0.0
     spec: pb.ParamSpec = field(default_factory=pb.ParamSpec)
+    frozen: bool = False
 
     @property
     def share_name(self) -> str:

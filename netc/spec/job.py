@@ -15,6 +15,7 @@ from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
 from netc.spec.loader import PROTOTXT, read
+from netc.spec.model_files import digest, model_files
 from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
 from netc.spec.solver_settings import SolverSettings
 
@@ -112,8 +113,10 @@ class Job:
 
     @property
     def sha256(self) -> str:
-        """The hash of the texts of the job, and of the changes from the command line."""
-        texts = [self.train.text, *(d.text for d in self.tests), self.solver_at[0].text, *self.overrides]
+        """The hash of the texts of the job, of the changes from the command line, and of the ONNX files of Model layers."""
+        nets = (self.train, *self.tests)
+        texts = [self.train.full_text, *(d.full_text for d in self.tests), self.solver_at[0].full_text, *self.overrides]
+        texts += [digest(path) for net in nets for _, path in model_files(net.message, net.path)]
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:

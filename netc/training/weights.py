@@ -78,7 +78,7 @@ def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarra
     if errors:
         raise SnapshotError(*errors)
     return {name: _fitted(arrays[name], states[name].types[0].shape) for name in states if name in arrays}, [
-        layer for name in arrays if (layer := name.rpartition(".")[0]) and layer not in arrays
+        layer for name in arrays if name not in states and (layer := name.rpartition(".")[0]) and layer not in arrays
     ]
 
 

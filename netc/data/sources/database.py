@@ -18,6 +18,7 @@ from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.data.sources.image_folder import MEMORY
+from netc.data.workers import INLINE
 from netc.errors import DataError
 
 
@@ -85,7 +86,7 @@ class Pixels:
     database: Database
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        return np.stack(each(lambda row: self.database.pixels(*row), self.database.datums(rows), threads=False))
+        return np.stack(each(lambda row: self.database.pixels(*row), self.database.datums(rows), INLINE))
 
 
 @dataclass(frozen=True)

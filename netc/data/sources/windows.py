@@ -18,7 +18,7 @@ from netc.data.cells import label_number
 from netc.data.decoding import each
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Description, Request, Table, TopSpec
-from netc.data.transform import Normalisation, normalisation
+from netc.data.transforms.normalization import Normalisation, normalisation
 from netc.errors import DataError
 from netc.files import read_text
 from netc.random import HALVES_PER_BLOCK, integers
