@@ -13,7 +13,7 @@ WINDOW = 20  # the smoothed loss is a mean of one in so many iterations
 MOST_RISE = 1.0  # share of the first loss; a rise by less does not end the test, since the losses of batches differ
 BEFORE = 10.0  # the recommended rate is at least so many times below that of the lowest loss, close to which training diverges
 LEAST_FALL = 0.01  # share of the loss at low rates; a smaller fall is no progress
-MOST_CHANCE = 3.5  # standard deviations; among some dozens of windows, chance makes no larger fall
+MOST_CHANCE = 3.0  # standard deviations; among some dozens of windows, chance makes no larger fall
 FALLEN = 0.1  # share of the fall after which it has begun
 
 
@@ -41,9 +41,9 @@ class RateRange:
         """Whether the loss fell by more than the differences between batches explain."""
         size = half_window(len(self.rates))
         noise = float(np.std(np.diff(self.losses[: max(self.lowest, 4 * size) + 1]))) / 2**0.5
-        averaged = len(self.losses[max(0, self.lowest - size) : self.lowest + size + 1])
-        fall = self.plateau - self.smoothed[self.lowest]
-        return bool(fall > max(LEAST_FALL * abs(self.plateau), MOST_CHANCE * noise / averaged**0.5))
+        near = self.losses[max(0, self.lowest - 2 * size) : self.lowest + 2 * size + 1]  # chance does not choose those on both sides
+        fall = self.plateau - float(np.median(near))
+        return bool(fall > max(LEAST_FALL * abs(self.plateau), MOST_CHANCE * noise / len(near) ** 0.5))
 
     @property
     def steepest(self) -> int | None:

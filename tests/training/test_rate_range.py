@@ -64,6 +64,12 @@ def test_a_valley_is_found_and_the_test_ends() -> None:
     assert found.recommended == rounded_down(found.rates[found.lowest] / 10) or found.is_steepest
 
 
+def test_a_sudden_end_hides_no_fall() -> None:
+    """The loss explodes right after its lowest value."""
+    found, _ = swept(lambda rate: valley(rate) if rate < 8e-3 else 1e6)
+    assert found.diverged and found.fell and found.recommended and 1e-4 <= found.recommended <= 1e-3
+
+
 @pytest.mark.parametrize("shift", [-10.0, -1.2, 0.0, 5.0])
 def test_negative_losses_too(shift: float) -> None:
     found, _ = swept(lambda rate: valley(rate) + shift)
