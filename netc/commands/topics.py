@@ -89,9 +89,8 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
     """
     known = list(_topics(commands))
     topics = [t for t in known if t.name.lower() == name.lower()]
-    if not topics:
-        meant = _meant(name)
-        topics = [t for other in meant for t in known if t.name == other]
+    if not any(t.name == name for t in topics) and (not topics or name in TYPES):  # `Linear` is also a layer of PyTorch
+        topics += [t for other in _meant(name) for t in known if t.name == other]
     if not topics:
         raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages). {near(name, {t.name for t in known})}")
     return sorted(topics, key=lambda t: t.name != name)
