@@ -71,8 +71,9 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         shown.note(f"changed since the run started: {text}")
     trainer = _of_stage(program, threads, resumable.folder, resumable.snapshot)
     _resume(trainer, program, threads, resumable.snapshot, shown)
-    if lengths:
+    if lengths or other:
         resumable.folder.write_net(_net_text(program, resumable.folder.path))
+    if lengths:
         shown.note(f"changed since the run started: {', '.join(lengths)}")
         if schedules.by_length(program.job.settings):
             shown.note(
