@@ -50,7 +50,7 @@ def test_pairs(pairs: Path, source: str, fields: dict[str, Any]) -> None:
 
 
 def test_parts_of_a_table(pairs: Path) -> None:
-    fields = {"image_column": "photo", "label_column": "mask", "part_column": "part"}
+    fields: dict[str, Any] = {"image_column": "photo", "label_column": "mask", "part_column": "part"}
     for phase, wanted in (("TRAIN", MASK[:3]), ("TEST", MASK[3:])):
         np.testing.assert_array_equal(whole(data_layer("list.csv", shuffle=False, **fields), phase, pairs)[2], wanted)
 
@@ -115,5 +115,4 @@ def test_errors(pairs: Path, source: str, fields: dict[str, Any], how: str, said
     broken(pairs, how)
     with pytest.raises(DataError, match=said):
         layer = data_layer(source, **fields)
-        data.describe(layer, "TRAIN", pairs)
-        data.open(layer, "TRAIN", 0, pairs).batch(0)
+        data.Tables(pairs).reader(layer, "TRAIN").open(0).batch(0)
