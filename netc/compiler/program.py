@@ -235,10 +235,14 @@ class Program:
             "noise": noise,
             "random": random_facts(noise),
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.name in BATCH],
-            "lr": schedules.facts(self.job.settings, self.max_iter) if kind in ("train", "update") else None,
+            "lr": self._rate_facts() if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
+
+    def _rate_facts(self) -> dict[str, Any]:
+        settings = self.job.settings
+        return schedules.facts(settings, self.max_iter) | schedules.test_facts(settings, *self.test_net.monitored(settings.monitor))
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
         """For test models and the deployed one: the axis of the batch (1 if time comes first), its size, and why it is fixed."""

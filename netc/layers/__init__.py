@@ -22,6 +22,7 @@ from netc.layers import (  # noqa: F401
     matmul,
     members,
     metric,
+    model,
     nearest,
     normalization,
     number_metric,

@@ -10,7 +10,7 @@ from netc import registry
 from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.blocks import LACKING, Entry, expanded, plain_entries
 from netc.spec.document import Document, FieldPath
-from netc.spec.fields import keyed
+from netc.spec.fields import SINGLE, keyed
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
 from netc.spec.values import TOO_DEEP
@@ -38,8 +38,10 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
 def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> None:
     """Fill a message from a mapping, or from another form that is allowed for it."""
     owner = message.DESCRIPTOR
-    if isinstance(node, ScalarNode) and owner.name == "FillerParameter" and given(node):
-        message.type = node.value
+    if isinstance(node, ScalarNode) and owner.name in SINGLE and given(node):
+        field = owner.fields_by_name[SINGLE[owner.name]]
+        if (single := _scalar(reading, node, node, field)) is not None:
+            setattr(message, field.name, single)
         return
     if isinstance(node, ScalarNode) and not given(node):
         return

@@ -9,7 +9,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc import registry
 from netc.registry import LayerType
-from netc.spec.fields import LAYER_FIELDS, keyed, messages, own_fields
+from netc.spec.fields import FLAGS, LAYER_FIELDS, SINGLE, keyed, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import to_text
 from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
@@ -67,6 +67,8 @@ def _field(field: Any, value: Any, short: bool) -> Node:
         return _value(field, value, short)
     if (names := keyed(field)) and _is_keyed(value, names[0]):
         return _mapping([(_text(getattr(item, names[0])), _of_key(item, names, short)) for item in value], flow=False)
+    if field.name in FLAGS and len(value) == 1 and value[0] in ("true", "false"):
+        return _plain(value[0])
     items = [_value(field, item, short) for item in value]
     return items[0] if short and len(items) == 1 else _sequence(items)
 
@@ -80,7 +82,7 @@ def _of_key(item: Any, names: tuple[str, str], short: bool) -> Node:
     """The node of a message without its first field, which is its key. If only the second field is set, that field's value."""
     fields = [(f, value) for f, value in _set_fields(item) if f.name != names[0]]
     if [f.name for f, _ in fields] == [names[1]]:
-        return _text(getattr(item, names[1]))
+        return _value(*fields[0], short)
     return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])
 
 
@@ -99,8 +101,8 @@ def _message(message: Any, short: bool) -> Node:
         node = yaml.compose(to_yaml(message, short), yaml.SafeLoader)
         assert node is not None
         return node
-    if short and message.DESCRIPTOR.name == "FillerParameter" and [f.name for f, _ in fields] == ["type"]:
-        return _text(message.type)
+    if short and [f.name for f, _ in fields] == [SINGLE.get(message.DESCRIPTOR.name)]:
+        return _value(*fields[0], short)
     return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])
 
 

@@ -1,5 +1,6 @@
 """The gradient of every layer, with respect to its inputs and its parameters, against finite differences."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.layers.formulas import FORMULAS
 from tests.layers.nets import check_gradient
 
 RNG = np.random.default_rng(0)
+SMALL = Path(__file__).with_name("small.onnx")  # `classifier(2, 4, 3)` of tests/onnx_files.py
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -133,6 +135,7 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
          {"c": normal(1, 3, 2), "gates": normal(1, 3, 8), "cont": [[1, 0, 1]]}),
     ],
     "LastStep": [("LastStep: {bottom: [x, cont]}", {"x": normal(4, 2, 3), "cont": CONT}), ("LastStep: {bottom: x}", {"x": normal(4, 2)})],
+    "MeanStep": [("MeanStep: {bottom: [x, cont]}", {"x": normal(4, 2, 3), "cont": CONT}), ("MeanStep: {bottom: x}", {"x": normal(4, 2)})],
     "Log": [("Log: {bottom: x, base: 10, scale: 2, shift: 9}", {"x": normal(3, 4)})],
     "MVN": [
         ("MVN: {bottom: x}", {"x": normal(2, 3, 4)}),
@@ -239,6 +242,11 @@ ROWS |= {
     "ClusterAssignment": [
         ("ClusterAssignment: {bottom: x, num_output: 3}", {"x": normal(4, 5)}),
         ("ClusterAssignment: {bottom: x, num_output: 2, freedom: 2.5}", {"x": normal(3, 2, 2)}),
+    ],
+    "Model": [
+        (f"Model: {{bottom: x, file: {SMALL}}}", {"x": normal(2, 2, 4, 4)}),
+        (f"Model: {{bottom: x, file: {SMALL}, output: [conv, flat], top: [a, b]}}", {"x": normal(2, 2, 4, 4)}),
+        (f"Model: {{bottom: x, file: {SMALL}, input: flat}}", {"x": normal(2, 48)}),
     ],
 }
 PAST, WIDE = 0.3 * normal(4, 2, 6), "weight_filler: {type: gaussian, std: 0.5}"  # scores of a moderate size

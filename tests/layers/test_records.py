@@ -97,6 +97,7 @@ ROWS: dict[str, Any] = {
     "MVN": "mvn1: x > mvn1; 1/1; mvn_param; 1 x + 0",
     "MatMul": "matmul1: ? > matmul1; 2/1; matmul_param; never in place",
     "MeanIoU": "mean_iou: x label > mean_iou; an end; 2/1 to 2; mean_iou_param; metric; whole mean_iou; reads 1 0; label",
+    "MeanStep": "mean1: x > mean1; 1 to 2/1; never in place",
     "MemberHead": "head: x > head; 1/1; member_head_param; never in place",
     "MemberLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; huber_loss_param member_loss_param quantile_param tweedie_loss_param; "
     "loss; deployed as MemberMean; whole mean; reads 1 2; label",
@@ -104,6 +105,7 @@ ROWS: dict[str, Any] = {
     "never in place",
     "Members": "members1: x > members1; 1/1; members_param",
     "MemoryData": "data:  > data label; 0/1 to 2; memory_data_param transform_param; source",
+    "Model": "model: x > model; 1 or more/1 or more; model_param; never in place",
     "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
     "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",

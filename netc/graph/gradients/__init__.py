@@ -5,12 +5,21 @@ the gradient with respect to each input, or None for no gradient. It may broadca
 """
 
 from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
+    activation,
     elementwise,
+    flat,
     host,
+    indexing,
     linear,
     network,
+    normalization,
+    pooling,
     recurrent,
     recursive,
     reduction,
+    resize,
+    shape,
+    slicing,
     transformer,
-)
+    trigonometric,
+)  # fmt: skip

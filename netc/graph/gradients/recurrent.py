@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
+from netc.graph.gradients.common import Gradients
 from netc.graph.ir import TRAINING, Node, Value, op, zeros
 from netc.graph.training_ops import ctc, recurrent, time
 from netc.graph.training_ops.table import embed_grad
 from netc.registry import gradient
-
-Gradients = tuple[Value | None, ...]
 
 
 def _by_y(node: Node, dy: Value | None) -> Value:

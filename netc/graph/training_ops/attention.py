@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from netc.graph import multiply_adds
-from netc.graph.ir import Value, cast, constant, op
+from netc.graph.ir import Value, constant, op
 from netc.graph.training_ops.activation import dropped
 from netc.graph.training_ops.define import training_op
 
@@ -67,8 +67,8 @@ def steps_of(x: Value) -> Value:
     steps = x.shape[0]
     if isinstance(steps, int):
         return constant(np.arange(steps, dtype=np.float32))
-    count = cast(op.Squeeze(op.Shape(x, start=0, end=1), [0]), np.float32)
-    return op.Range(constant(np.float32(0)), count, constant(np.float32(1)), shape=(steps,))
+    ones = op.Expand(constant(np.float32(1)), op.Shape(x, start=0, end=1), shape=(steps,))
+    return op.CumSum(ones, constant(np.int64(0)), exclusive=1)  # Range takes numbers that WebGPU cannot compute
 
 
 def rotated(x: Value, base: float, back: bool = False) -> Value:
@@ -90,13 +90,12 @@ def _prepared(by: Heads, q: Value, kv: Value | None) -> tuple[Value, ...]:
     return q, _repeated(k, by.shared), _repeated(v, by.shared)
 
 
-def _hidden(q: Value, k: Value) -> Value:
+def _hidden(scores: Value) -> Value:
     """(T, S): the lowest number where the key is later than the query, else 0."""
-    steps, keys = q.shape[0], k.shape[0]
+    steps, keys = scores.shape[2:]
     if isinstance(steps, int) and isinstance(keys, int):
         return constant(np.triu(np.full((steps, keys), HIDDEN, np.float32), 1))
-    later = op.Unsqueeze(steps_of(k), [0]) > op.Unsqueeze(steps_of(q), [1])
-    return op.Where(later, constant(HIDDEN), constant(np.float32(0)))
+    return op.Trilu(op.Expand(constant(HIDDEN), op.Shape(scores, start=2, end=4), shape=(steps, keys)), constant(np.int64(1)), upper=1)
 
 
 @training_op("Attention", multiply_adds=multiply_adds.attention)
@@ -110,7 +109,7 @@ def attention(
     scale = np.float32(int(q.shape[3]) ** -0.5)
     scores = op.Transpose(q * scale, perm=[1, 2, 0, 3]) @ op.Transpose(k, perm=[1, 2, 3, 0])
     scores = scores if bias is None else scores + bias
-    scores = scores + _hidden(q, k) if causal else scores
+    scores = scores + _hidden(scores) if causal else scores
     weights = op.Softmax(scores, axis=3)
     kept = weights if noise is None else dropped(weights, noise, dropout)
     return _joined(kept @ op.Transpose(v, perm=[1, 2, 0, 3])), weights
