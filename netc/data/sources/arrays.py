@@ -168,7 +168,8 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
         errors.append(Diagnostic(None, f"{path}: {text}", field="channels_last"))
     if errors:
         raise DataError(*errors)
-    classes = _classes(request, load()[1]) if texts else ()
+    named = len(headers) > 1 and headers[1][1].kind in "iub"
+    classes = _classes(request, load()[1]) if texts else (request.classes or ()) if named else ()
 
     def made() -> tuple[np.ndarray, ...]:
         arrays = list(load())
