@@ -115,7 +115,7 @@ class Tables:
         if layer.type == "Table" or known.tokenizer:
             found = self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
             return replace(found, description=known.spread_of(found.description))
-        found = self.made(layer, phase, key if learned == known else _key(layer))
+        found = self.made(layer, phase, key if learned == known else _key(layer), known)
         if known.anew and found.description.classes != known.classes:
             layer = known.stated_in(layer, found.description.classes)
             found = self.made(layer, phase, _key(layer))

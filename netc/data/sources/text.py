@@ -61,8 +61,10 @@ def _subword_table(request: Request, name: str, content: str, digest: str, licen
     tokenizer = chosen_tokenizer(request, lambda: [content[: round(len(content) * (1 - tested))]])
     codes, ends = subwords.encode(tokenizer, content)
     windows, held = window_count(request, name, len(codes))
-    steps = int(request.layer.data_param.steps)
-    first, last = ((windows - held) if held else 0) * steps, windows * steps
+    param = request.layer.data_param
+    count, batch, steps = held or windows, int(param.test_batch_size or param.batch_size or 1), int(param.steps)
+    start = windows - count
+    first, last = start * steps, (start + (count // batch * batch or count)) * steps  # the last rows fill no batch
     described = Description(Path(name).name, (), windows, subwords.vocabulary(tokenizer), licence, digest, tokenizer=tokenizer)
     described = replace(described, characters=float(ends[last] - ends[first]) / (last - first))
     return text_table(request, described, lambda: codes)
