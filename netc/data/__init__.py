@@ -34,7 +34,7 @@ from netc.data.source import Column, Description, Request, Source, Table, TopSpe
 from netc.data.sources.arrays import CHANNELS, channels_first, read_npy, read_npz
 from netc.data.sources.hdf5 import Hdf5Writer
 from netc.data.tables import Reader, Tables, describe, open, vocabulary
-from netc.data.transforms.checks import unaugmented
+from netc.data.transforms.checks import augmentations, unaugmented
 from netc.data.transforms.normalization import Normalisation, normalisation, read_blob
 from netc.data.transforms.rows import resized
 from netc.data.units import Units
@@ -59,6 +59,7 @@ __all__ = [
     "Tables",
     "TopSpec",
     "Units",
+    "augmentations",
     "channels_first",
     "continues",
     "describe",

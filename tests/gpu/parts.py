@@ -99,6 +99,15 @@ def tests(options: Options) -> Outcome:
     return Outcome(done.returncode == 0 and not skipped, notes=[last, *re.findall(r"^(?:FAILED|SKIPPED|E ) .*", done.stdout, re.M)[:10]])
 
 
+@part("gradients", "Ops and their gradients beside the CPU's", 150)
+def gradients(options: Options) -> Outcome:
+    """Every row of the tests of gradients; those that differ are listed."""
+    from tests.gpu.gradients import differing
+
+    rows = differing(options)
+    return Outcome(not rows, rows)
+
+
 @part("nets", "Losses beside the CPU's", 200)
 def nets(options: Options) -> Outcome:
     """Every net of nets/ for some iterations from one start, on one sequence of batches: the provider's losses and the CPU's."""
