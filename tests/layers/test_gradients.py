@@ -147,6 +147,7 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
          {"c": normal(1, 3, 2), "gates": normal(1, 3, 8), "cont": [[1, 0, 1]]}),
     ],
     "LastStep": [("LastStep: {bottom: [x, cont]}", {"x": normal(4, 2, 3), "cont": CONT}), ("LastStep: {bottom: x}", {"x": normal(4, 2)})],
+    "MeanStep": [("MeanStep: {bottom: [x, cont]}", {"x": normal(4, 2, 3), "cont": CONT}), ("MeanStep: {bottom: x}", {"x": normal(4, 2)})],
     "Log": [("Log: {bottom: x, base: 10, scale: 2, shift: 9}", {"x": normal(3, 4)})],
     "MVN": [
         ("MVN: {bottom: x}", {"x": normal(2, 3, 4)}),

@@ -95,6 +95,7 @@ ROWS: dict[str, Any] = {
     "MAE": "mae: x label > mae; an end; 2/1 to 2; metric; whole mean_of_columns; lower is better 0 1; label",
     "MVN": "mvn1: x > mvn1; 1/1; mvn_param; 1 x + 0",
     "MatMul": "matmul1: ? > matmul1; 2/1; matmul_param; never in place",
+    "MeanStep": "mean1: x > mean1; 1 to 2/1; never in place",
     "MemberHead": "head: x > head; 1/1; member_head_param; never in place",
     "MemberLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; huber_loss_param member_loss_param quantile_param tweedie_loss_param; "
     "loss; deployed as MemberMean; whole mean; reads 1 2; label",
