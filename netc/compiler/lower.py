@@ -13,6 +13,7 @@ from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
 from netc.layers.mixing import mixed_loss
 from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, ResolvedNet
+from netc.net.rates import Rates
 
 SYMBOLIC = "N"
 TIME = "T"
@@ -52,6 +53,7 @@ class Lowered:
     graph: Graph
     versions: Mapping[str, tuple[Value, ...]]
     parameters: tuple[Value, ...]  # in the net's order, shared ones once
+    states: tuple[Value, ...] = ()  # all states of the layers, used or not
     layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
@@ -91,16 +93,16 @@ def lower_judged(
     shared: dict[str, Value] = dict(owned or {})
     tops_of: dict[str, tuple[Value, ...]] = {}
     blobs_of: dict[str, tuple[Value, ...]] = {}
-    losses: list[Value] = []
     sinks: dict[str, Value] = {}
-    readings: list[Reading] = []
-    errors: list[Diagnostic] = []
-    broken: set[str] = set()
+    losses, readings = list[Value](), list[Reading]()
+    errors, broken = list[Diagnostic](), set[str]()
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch)
+        ctx = Context(
+            layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch, net.rates
+        )
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -117,7 +119,7 @@ def lower_judged(
         return None, errors
     graph = _graph(net, versions, losses, sinks, updates)
     parameters = tuple(s for s in states.values() if s.node.state.kind == "parameter")
-    return Lowered(net, graph, versions, parameters, tops_of, blobs_of, tuple(readings)), []
+    return Lowered(net, graph, versions, parameters, tuple(states.values()), tops_of, blobs_of, tuple(readings)), []
 
 
 def _graph(
@@ -172,9 +174,18 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(tops) < len(layer.tops):
         raise ctx.error(f"It names {len(layer.tops)} tops, but the layer has {len(tops)}.", "top", len(tops))
+    _check_patterns(ctx)
     if len(ctx.param.param) > len(ctx.blobs):
         raise ctx.error(f"There are {len(ctx.param.param)} `param` for {len(ctx.blobs)} blobs.", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
+
+
+def _check_patterns(ctx: Context) -> None:
+    """Raise an error for each pattern of the layer that fits none of its parameters."""
+    known, learned = [name for _, name in ctx.names], [name for kind, name in ctx.names if kind == "parameter"]
+    wrong = [ctx.diagnostic(text, path, near) for path, text, near in Rates.of(ctx.param).idle(known, learned)]
+    if wrong:
+        raise SpecError(*wrong)
 
 
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:

@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 
 from netc import data, schedules
+from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
 from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
@@ -194,7 +195,9 @@ class Program:
         """Return the graph of model.onnx, or of open.onnx if there are no states, and its metadata."""
         graph = simplify(self.deploy[0].graph if states is None else freeze(self.deploy[0].graph, states))
         if any_size:
-            poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
+            whole = pb.PoolingParameter(global_pooling=True)
+            poolings = {x.name: whole if x.type == "GlobalPooling" else x.param.pooling_param for x in self.test_net.layers
+                        if x.type in ("Pooling", "GlobalPooling")}  # fmt: skip
             graph = resizable(graph, poolings) or graph
         outputs = {OUT.bare(name): value for name, value in graph.outputs.items()}
         outputs = named_outputs(self.test_net, outputs, self.classes)
@@ -232,10 +235,14 @@ class Program:
             "noise": noise,
             "random": random_facts(noise),
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.name in BATCH],
-            "lr": schedules.facts(self.job.settings, self.max_iter) if kind in ("train", "update") else None,
+            "lr": self._rate_facts() if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
+
+    def _rate_facts(self) -> dict[str, Any]:
+        settings = self.job.settings
+        return schedules.facts(settings, self.max_iter) | schedules.test_facts(settings, *self.test_net.monitored(settings.monitor))
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
         """For test models and the deployed one: the axis of the batch (1 if time comes first), its size, and why it is fixed."""

@@ -4,11 +4,11 @@ The rules of the single ops are in `netc.graph.gradients`. This module does once
 over several uses of a value, undoes broadcasts, and names the layer in errors.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from netc.errors import GradientError
-from netc.graph.ir import Node, Value, cast, constant, op, shape_of, toposort
+from netc.errors import Diagnostic, GradientError, Place
+from netc.graph.ir import Node, Value, cast, constant, op, shape_of, toposort, zeros_like
 from netc.graph.needed import needing
 from netc.graph.origin import origin
 from netc.registry import gradient
@@ -19,7 +19,8 @@ STOP = ("netc", "Stop")
 def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Value | None]:
     """Return the gradient of the sum of `ends`, each weighted elementwise by its seed, with respect to each value of `wrt`.
 
-    A seed is a number, or a value of the end's shape. The gradient is None for a value that no end depends on.
+    A seed is a number, or a value of the end's shape. The gradient is None for a value that no end depends on. GradientError, with all ops
+    that a gradient would have to pass and cannot.
     """
     nodes = toposort(ends)
     live = _live(nodes, wrt)
@@ -34,14 +35,16 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
             if end.shape
             else constant(seed, end.dtype),
         )
+    refused = _Refused()
     for node in reversed(nodes):
         dys = [grads.get(y) for y in node.outputs]
         if node.key == STOP or not any(x in live for x in node.inputs) or all(dy is None for dy in dys):
             continue
         with origin(node, part="backward"), needing(live):
-            for x, dx in zip(node.inputs, _rule(node)(node, *dys), strict=True):
+            for x, dx in zip(node.inputs, _by_inputs(node, dys, refused), strict=True):
                 if x is not None and x in live and dx is not None:
                     _add(grads, x, sum_to(dx, x))
+    refused.check()
     return [grads.get(x) for x in wrt]
 
 
@@ -54,12 +57,42 @@ def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
     return live
 
 
-def _rule(node: Node) -> Callable[..., Any]:
+def _by_inputs(node: Node, dys: Sequence[Value | None], refused: "_Refused") -> Sequence[Value | None]:
+    """The gradients with respect to the inputs of a node. If it has none, zeros stand for them, so that the walk goes on."""
+    rule = gradient.get(node.key)
     try:
-        return gradient.find(node.key)
+        if rule is not None:
+            found: Sequence[Value | None] = rule(node, *dys)
+            return found
+        refused.add(node, f"The op {node.op} has no gradient.")
     except GradientError as e:
-        where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
-        raise GradientError(f"{where}The op {node.op} has no gradient.") from e
+        refused.add(node, e.diagnostics[0].text)
+    return [zeros_like(x) if x is not None and x.dtype.kind == "f" else None for x in node.inputs]
+
+
+@dataclass
+class _Refused:
+    """The nodes that have no gradient, by the place of their layer and the reason."""
+
+    nodes: dict[tuple[Place | None, str], list[str]] = field(default_factory=dict)
+
+    def add(self, node: Node, reason: str) -> None:
+        layer = f"Layer {node.origin.layer!r}: " if node.origin.layer else ""
+        self.nodes.setdefault((node.origin.place, layer + reason), []).append(node.origin.node)
+
+    def check(self) -> None:
+        """GradientError if there is one: a line for each layer and reason."""
+        if self.nodes:
+            raise GradientError(*(Diagnostic(place, text + _listed(names)) for (place, text), names in reversed(self.nodes.items())))
+
+
+def _listed(names: list[str]) -> str:
+    """The nodes that a sentence is about: at most three of them by name."""
+    known = [n for n in names if n]
+    if not known:
+        return "" if len(names) == 1 else f" {len(names)} nodes use it."
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f" It is the node {known[0]!r}." if len(names) == 1 else f" The nodes are {', '.join(map(repr, known[-1:-4:-1]))}{more}."
 
 
 def _add(grads: dict[Value, Value], x: Value, dx: Value) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, ML, ML_OPSET, OPSET, STRING
 from netc.graph.training_ops import trace
 from netc.graph.training_ops.define import CPU, Body, freeze
+
+SMALL, LARGEST = 1024, 2**31 - 2**20  # bytes of constants: those that need no hash, and the most of a file, protobuf's limit
 
 
 def emit(
@@ -48,6 +51,7 @@ def emit(
     ends = [(v, n) for n, v in graph.outputs.items()]
     ends += [(new, NEXT(old.node.name)) for old, new in graph.updates.items()]
     writer.bind(ends)
+    _check_size(writer, graph.name)
     body = helper.make_graph(
         writer.nodes, graph.name or "net", [_info(v, writer.names[v]) for v in leaves], [_info(v, n) for v, n in ends], writer.constants
     )
@@ -210,12 +214,26 @@ class _Writer:
         if node.info is not None:
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE(node.name)))
             return STATE(node.name)
-        content = "\0".join(array.reshape(-1)).encode() if array.dtype == STRING else array.tobytes()
-        key = (array.dtype.str, str(array.shape), content)
+        key = (array.dtype.str, str(array.shape), _content(array))
         if key not in self.seen:
             self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), self.seen[key]))
         return self.seen[key]
+
+
+def _content(array: np.ndarray) -> bytes:
+    """What tells two constants apart: the bytes of a small array, the hash of a large one, so that it is not copied."""
+    if array.dtype == STRING:
+        return "\0".join(array.reshape(-1)).encode()
+    return array.tobytes() if array.nbytes <= SMALL else sha256(np.ascontiguousarray(array).data).digest()
+
+
+def _check_size(writer: _Writer, name: str) -> None:
+    """Raise an error if the constants are more than a file can hold."""
+    total = sum(t.ByteSize() for t in writer.constants)
+    if total > LARGEST:
+        text = f"The model of {name or 'the net'} would have {total / 1e9:.1f} GB of weights. An ONNX file has at most 2 GB."
+        raise SpecError(f"{text} Use a smaller model, or cut it with `output`.")
 
 
 def _evenly_padded(node: Node) -> Body | None:

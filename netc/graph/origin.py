@@ -9,11 +9,15 @@ from netc.errors import Place
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a node comes from: a layer, its place in the net file, and the pass that created it."""
+    """Where a node comes from: a layer, its place in the net file, and the pass that created it.
+
+    `node` is the name of the node in an ONNX file that a layer reads.
+    """
 
     layer: str = ""
     place: Place | None = None
     part: str = "forward"  # forward, backward or update
+    node: str = ""
 
 
 NOWHERE = Origin()

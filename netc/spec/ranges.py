@@ -38,6 +38,7 @@ RANGES = {
     "HuberLossParameter.delta": POSITIVE,
     "LRNParameter.alpha": NOT_NEGATIVE,
     "LRNParameter.k": NOT_NEGATIVE,
+    "LearningRateRule.lr_mult": NOT_NEGATIVE,
     "MVNParameter.eps": NOT_NEGATIVE,
     "MultiLabelAccuracyParameter.threshold": SHARE,
     "QuantileParameter.quantile": WITHIN,

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from netc import registry
-from netc.spec.fields import LAYER_FIELDS, keyed, messages, own_fields
+from netc.spec.fields import LAYER_FIELDS, SINGLE, keyed, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import INTEGERS, shortest
 
@@ -105,8 +105,9 @@ def _field(field: Any) -> dict[str, Any]:
     """The schema of a field's value. A single element may replace its list."""
     one = _value(field)
     found = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]} if field.is_repeated else one
-    if keyed(field):
-        found["anyOf"].append({"type": "object", "additionalProperties": {"anyOf": [one, TEXT, {"type": "null"}]}})
+    if names := keyed(field):
+        second = _value(field.message_type.fields_by_name[names[1]])
+        found["anyOf"].append({"type": "object", "additionalProperties": {"anyOf": [one, second, {"type": "null"}]}})
     default = {"default": _default(field)} if field.has_default_value else {}
     return {"description": _comments()[field.full_name], **found, **default}
 
@@ -122,7 +123,7 @@ def _value(field: Any) -> dict[str, Any]:
     if field.message_type:
         name = field.message_type.name
         short = {"$ref": "#/$defs/Layer"} if field.message_type is LAYER else {"$ref": f"#/$defs/{name}"}
-        return {"anyOf": [short, {"type": "string"}]} if name == "FillerParameter" else short
+        return {"anyOf": [short, _value(field.message_type.fields_by_name[SINGLE[name]])]} if name in SINGLE else short
     if field.enum_type:
         return {"enum": [v.name for v in field.enum_type.values]}
     if field.cpp_type in INTEGERS:

@@ -117,14 +117,29 @@ def test_nodes_of_the_gradient_belong_to_the_layer() -> None:
 
 
 def test_an_op_without_a_rule_is_told_with_its_layer() -> None:
-    v = x(2, 3)
+    v = x(2, 2)
     with origin(layer="odd", place=Place("net.yaml", 7, 5)):
-        y = op.Cosh(v)
-    with pytest.raises(GradientError, match=r"net.yaml:7:5: Layer 'odd': The op Cosh has no gradient"):
+        y = op.Det(v)
+    with pytest.raises(GradientError, match=r"net.yaml:7:5: Layer 'odd': The op Det has no gradient.$"):
         grad({y: 1.0}, [v])
-    with pytest.raises(GradientError, match=r"^The op Cosh has no gradient.$"):
-        grad({op.Cosh(v): 1.0}, [v])
-    assert grad({op.Cosh(v): 1.0}, [x(2, name="other")]) == [None]  # no rule is needed if no gradient depends on it
+    with pytest.raises(GradientError, match=r"^The op Det has no gradient.$"):
+        grad({op.Det(v): 1.0}, [v])
+    assert grad({op.Det(v): 1.0}, [x(2, name="other")]) == [None]  # no rule is needed if no gradient depends on it
+
+
+def test_all_ops_without_a_gradient_are_told_at_once_with_their_nodes() -> None:
+    v = x(1, 1, 4, 4)
+    with origin(layer="body", place=Place("net.yaml", 7, 5), node="/up"):
+        y = op.Resize(v, None, constant(np.array([1, 1, 0.5, 0.5], np.float32)), mode="linear", antialias=1)
+    for k in range(5):
+        with origin(layer="body", place=Place("net.yaml", 7, 5), node=f"/det{k}"):
+            y = op.Expand(op.Det(y), [1, 1, 2, 2])
+    with pytest.raises(GradientError) as e:
+        grad({y: 1.0}, [v])
+    assert str(e.value).splitlines() == [
+        "net.yaml:7:5: Layer 'body': The op Resize with antialias has no gradient. It is the node '/up'.",
+        "net.yaml:7:5: Layer 'body': The op Det has no gradient. The nodes are '/det0', '/det1', '/det2' and 2 more.",
+    ]
 
 
 def test_a_long_chain_does_not_recurse() -> None:

@@ -4,4 +4,22 @@
 the gradient with respect to each input, or None for no gradient. It may broadcast freely: autodiff sums gradients that are too large.
 """
 
-from netc.graph.gradients import elementwise, host, linear, network, recurrent, recursive, reduction  # noqa: F401  (each fills registry.gradient)
+from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
+    activation,
+    elementwise,
+    flat,
+    host,
+    indexing,
+    linear,
+    network,
+    normalization,
+    pooling,
+    recurrent,
+    recursive,
+    reduction,
+    resize,
+    shape,
+    slicing,
+    transformer,
+    trigonometric,
+)  # fmt: skip

@@ -1,10 +1,10 @@
-"""Gradients of elementwise ops."""
+"""Gradients of elementwise arithmetic and of selection."""
 
-from netc.graph.ir import Node, Value, constant, constant_value, op
-from netc.graph.training_ops.normalization import prelu_grad
+import numpy as np
+
+from netc.graph.gradients.common import Gradients, masked, optional
+from netc.graph.ir import Node, Value, cast, constant, constant_value, op
 from netc.registry import gradient
-
-Gradients = tuple[Value | None, ...]
 
 
 @gradient("Add")
@@ -60,12 +60,42 @@ def sqrt(node: Node, dy: Value) -> Gradients:
     return (dy * 0.5 / node.outputs[0],)
 
 
+@gradient("Sum")
+def total(node: Node, dy: Value) -> Gradients:
+    return (dy,) * len(node.inputs)
+
+
+@gradient("Mean")
+def mean(node: Node, dy: Value) -> Gradients:
+    return (dy * (1 / len(node.inputs)),) * len(node.inputs)
+
+
+@gradient("Identity")
+def identity(node: Node, dy: Value) -> Gradients:
+    return (dy,)
+
+
+@gradient("Mod")
+def mod(node: Node, dy: Value) -> Gradients:
+    """y = a - q b, where the whole number q is constant around almost every point."""
+    a, b = node.operands
+    return dy, dy * ((node.outputs[0] - a) / b)
+
+
 @gradient("Pow")
 def power(node: Node, dy: Value) -> Gradients:
+    """Where the exponent is 0, or x is 0, the limits count: no NaN comes from 0 times infinity."""
     x, exponent = node.operands
-    y, known = node.outputs[0], constant_value(exponent)
-    less = exponent - 1.0 if known is None else constant(known - 1)
-    return dy * exponent * op.Pow(x, less), dy * y * op.Log(x)
+    known = constant_value(exponent)
+    level = cast(exponent, dy.dtype) if known is None else constant(known.astype(dy.dtype))
+    less = level - 1.0 if known is None else constant(known.astype(dy.dtype) - dy.dtype.type(1))
+    dx = dy * level * op.Pow(x, less)
+    if known is None or (known == 0).any():
+        dx = masked(op.Not(op.Equal(level, constant(0, dy.dtype))), dx)
+    if known is not None:
+        return dx, None
+    zero = op.Equal(x, constant(0, x.dtype))
+    return dx, dy * node.outputs[0] * op.Log(op.Where(zero, constant(1, x.dtype), x))
 
 
 @gradient("Max")
@@ -74,62 +104,36 @@ def maximum(node: Node, dy: Value) -> Gradients:
     order = [1, 0, *range(2, len(node.inputs))] if len(node.inputs) > 1 else [0]
     found: dict[int, Value] = {}
     for i in order:
-        found[i] = op.Where(op.Equal(node.operands[i], node.outputs[0]), dy, constant(0, dy.dtype))
+        found[i] = masked(op.Equal(node.operands[i], node.outputs[0]), dy)
         dy = dy - found[i]
     return tuple(found[i] for i in range(len(order)))
 
 
-@gradient("Relu")
-def relu(node: Node, dy: Value) -> Gradients:
-    return (op.Where(node.outputs[0] > 0.0, dy, constant(0, dy.dtype)),)
-
-
-@gradient("LeakyRelu")
-def leaky_relu(node: Node, dy: Value) -> Gradients:
-    return (op.Where(node.operands[0] > 0.0, dy, dy * node.attrs.get("alpha", 0.01)),)
-
-
-@gradient("PRelu")
-def prelu(node: Node, dy: Value) -> Gradients:
-    x, slope = node.operands
-    return prelu_grad(x, slope, dy)
-
-
-@gradient("Elu")
-def elu(node: Node, dy: Value) -> Gradients:
-    x, y, alpha = node.operands[0], node.outputs[0], node.attrs.get("alpha", 1.0)
-    return (op.Where(x > 0.0, dy, dy * (y + alpha)),)
-
-
-@gradient("Softplus")
-def softplus(node: Node, dy: Value) -> Gradients:
-    return (dy * op.Sigmoid(node.operands[0]),)
+@gradient("Min")
+def minimum(node: Node, dy: Value) -> Gradients:
+    """The gradient goes to the smallest input. In a tie, the inputs share it."""
+    hits = [cast(op.Equal(x, node.outputs[0]), dy.dtype) for x in node.operands]
+    share = dy if len(hits) == 1 else dy / op.Sum(*hits)
+    return tuple(share * hit for hit in hits)
 
 
 @gradient("Clip")
 def clip(node: Node, dy: Value) -> Gradients:
-    """The gradient passes between the bounds and at them. The bounds have no gradient."""
-    x, *bounds = node.operands
-    within = op.And(op.GreaterOrEqual(x, bounds[0]), op.LessOrEqual(x, bounds[1]))
-    return op.Where(within, dy, constant(0, dy.dtype)), None, None
+    """The gradient passes between the bounds and at them. A bound gets the gradient of the elements that it replaced."""
+    x, y = node.operands[0], node.outputs[0]
+    low, high = optional(node, 1), optional(node, 2)
+    above = None if low is None else op.GreaterOrEqual(x, low)
+    below = None if high is None else op.LessOrEqual(x, high)
+    within = above if below is None else below if above is None else op.And(above, below)
+    found = dy if within is None else masked(within, dy)
+    by_low = None if above is None or low is None else masked(op.And(op.Not(above), op.Equal(y, low)), dy)
+    by_high = None if below is None or high is None else masked(_replaced(below, y, low), dy)
+    return (found, by_low, by_high)[: len(node.inputs)]
 
 
-@gradient("Sigmoid")
-def sigmoid(node: Node, dy: Value) -> Gradients:
-    y = node.outputs[0]
-    return (dy * y * (1.0 - y),)
-
-
-@gradient("HardSigmoid")
-def hard_sigmoid(node: Node, dy: Value) -> Gradients:
-    y = node.outputs[0]
-    return (op.Where(op.And(y > 0.0, y < 1.0), dy * node.attrs.get("alpha", 0.2), constant(0, dy.dtype)),)
-
-
-@gradient("Tanh")
-def tanh(node: Node, dy: Value) -> Gradients:
-    y = node.outputs[0]
-    return (dy * (1.0 - y * y),)
+def _replaced(below: Value, y: Value, low: Value | None) -> Value:
+    """Where the upper bound replaces x: x is above it, or the lower bound is."""
+    return op.Not(below) if low is None else op.Or(op.Not(below), y < low)
 
 
 @gradient("Where")
@@ -138,14 +142,9 @@ def where(node: Node, dy: Value) -> Gradients:
     return None, op.Where(condition, dy, zero), op.Where(condition, zero, dy)
 
 
-@gradient("Cast")
-def cast(node: Node, dy: Value) -> Gradients:
+@gradient("Cast", "CastLike")
+def cast_(node: Node, dy: Value) -> Gradients:
     """Between floats the gradient passes, and autodiff casts it back. Integers have no gradient."""
     x, y = node.operands[0], node.outputs[0]
-    return (dy if x is not None and x.dtype.kind == y.dtype.kind == "f" else None,)
-
-
-@gradient("Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", "Sign")
-def flat(node: Node, dy: Value) -> Gradients:
-    """The gradient of a step function: zero wherever it is defined."""
-    return (None,) * len(node.inputs)
+    passes = np.issubdtype(x.dtype, np.floating) and np.issubdtype(y.dtype, np.floating)
+    return (dy if passes else None, None)[: len(node.inputs)]

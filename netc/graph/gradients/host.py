@@ -2,11 +2,10 @@
 
 from functools import partial
 
+from netc.graph.gradients.common import Gradients
 from netc.graph.ir import HOST, Node, Value, zeros
 from netc.graph.needed import needed
 from netc.registry import gradient
-
-Gradients = tuple[Value | None, ...]
 
 
 @gradient("Python", domain=HOST)

@@ -1,11 +1,8 @@
-"""Gradients of ops that are linear in each input, and of ops that only move elements."""
+"""Gradients of matrix products."""
 
-from netc.errors import GradientError
-from netc.graph.ir import TRAINING, Node, Value, constant_value, op, shape_of, zeros_like
-from netc.graph.training_ops.shape import split as split_parts
+from netc.graph.gradients.common import Gradients, like
+from netc.graph.ir import Node, Value, op, symbolic
 from netc.registry import gradient
-
-Gradients = tuple[Value | None, ...]
 
 
 def _swapped(x: Value) -> Value:
@@ -14,9 +11,26 @@ def _swapped(x: Value) -> Value:
 
 @gradient("MatMul")
 def matmul(node: Node, dy: Value) -> Gradients:
-    """For operands with two axes or more. If only one operand has a batch, autodiff sums over it."""
+    """A vector counts as a row at the left and as a column at the right. If only one operand has a batch, autodiff sums over it."""
     a, b = node.operands
-    return dy @ _swapped(b), _swapped(a) @ dy
+    row, column = a.rank == 1, b.rank == 1
+    if column:
+        b, dy = op.Unsqueeze(b, [1]), op.Unsqueeze(dy, [-1])
+    if row:
+        a, dy = op.Unsqueeze(a, [0]), op.Unsqueeze(dy, [-2])
+    da, db = _by_rows(a, b, dy) if a.rank > 2 == b.rank else (dy @ _swapped(b), _swapped(a) @ dy)
+    return op.Squeeze(da, [-2]) if row else da, op.Squeeze(db, [-1]) if column else db
+
+
+def _by_rows(a: Value, b: Value, dy: Value) -> tuple[Value, Value]:
+    """The gradients of a product of many rows and one matrix: one product for all rows, so that no sum over a batch follows."""
+    rows, drows = _rows(a), _rows(dy)
+    return like(op.Gemm(drows, b, transB=1), a), op.Gemm(rows, drows, transA=1)
+
+
+def _rows(x: Value) -> Value:
+    width = int(x.shape[-1])
+    return op.Reshape(x, [-1, width], shape=("rows", width) if symbolic(x) else None)
 
 
 @gradient("Gemm")
@@ -30,99 +44,3 @@ def gemm(node: Node, dy: Value) -> Gradients:
     if len(node.operands) < 3:
         return (da, db, None)[: len(node.inputs)]
     return da, db, dy if beta == 1 else dy * beta
-
-
-@gradient("Transpose")
-def transpose(node: Node, dy: Value) -> Gradients:
-    perm = node.attrs.get("perm")
-    return (op.Transpose(dy, perm=[perm.index(i) for i in range(len(perm))]) if perm else op.Transpose(dy),)
-
-
-@gradient("Reshape", "Squeeze", "Unsqueeze")
-def reshape(node: Node, dy: Value) -> Gradients:
-    x = node.operands[0]
-    return op.Reshape(dy, shape_of(x), shape=x.shape), *(None for _ in node.inputs[1:])
-
-
-@gradient("Expand")
-def expand(node: Node, dy: Value) -> Gradients:
-    return dy, None
-
-
-@gradient("Concat")
-def concat(node: Node, dy: Value) -> Gradients:
-    if len(node.inputs) == 1:
-        return (dy,)
-    axis = node.attrs["axis"]
-    sizes = [int(x.shape[axis]) for x in node.operands]
-    return split_parts(dy, sizes, axis)
-
-
-@gradient("Split")
-def split(node: Node, *dys: Value | None) -> Gradients:
-    parts = [zeros_like(y) if dy is None else dy for y, dy in zip(node.outputs, dys, strict=True)]
-    dx = op.Concat(*parts, axis=node.attrs.get("axis", 0))
-    return dx, *(None for _ in node.inputs[1:])
-
-
-@gradient("Slice")
-def slice_(node: Node, dy: Value) -> Gradients:
-    """Pads dy with zeros. Starts, ends and axes must be constants, and the steps 1."""
-    x, (starts, ends, axes, steps) = node.operands[0], (*node.inputs[1:], None, None)[:4]
-    begin, end, on = constant_value(starts), constant_value(ends), constant_value(axes)
-    step = constant_value(steps)
-    if begin is None or end is None or (step is not None and (step != 1).any()):
-        raise GradientError("Slice has a gradient only where its bounds are constants and its steps 1")
-    pads = [0] * (2 * x.rank)
-    for axis, first, last in zip(range(x.rank) if on is None else on, begin, end, strict=True):
-        size = int(x.shape[axis])
-        pads[axis % x.rank] = min(max(int(first) + (size if first < 0 else 0), 0), size)
-        pads[x.rank + axis % x.rank] = size - min(max(int(last) + (size if last < 0 else 0), 0), size)
-    return op.Pad(dy, pads), *(None for _ in node.inputs[1:])
-
-
-@gradient("Crop", domain=TRAINING)
-def crop(node: Node, dy: Value) -> Gradients:
-    """Pads dy with zeros. The second input only gives a size, so it has no gradient."""
-    x, axis, begin = node.operands[0], node.attrs["axis"], node.attrs["offset"]
-    sizes = zip(x.shape[axis:], begin, dy.shape[axis:], strict=True)
-    end = [0 if a == c else int(a) - b - int(c) for a, b, c in sizes]  # equal sizes may be symbolic
-    return op.Pad(dy, [*[0] * axis, *begin, *[0] * axis, *end]), None
-
-
-@gradient("Tile")
-def tile(node: Node, dy: Value) -> Gradients:
-    """Sums over the copies."""
-    x, repeats = node.operands[0], constant_value(node.operands[1])
-    if repeats is None:
-        raise GradientError("Tile has a gradient only where its repeats are constants")
-    axis = [i for i, r in enumerate(repeats) if r != 1]
-    split = [d for n, r in zip(x.shape, repeats, strict=True) for d in ((int(r), n) if r != 1 else (n,))]
-    numbers = [d if isinstance(d, int) else 0 if i < x.rank and d == x.shape[i] else -1 for i, d in enumerate(split)]
-    parts = op.Reshape(dy, numbers, shape=tuple(split))
-    return op.ReduceSum(parts, [i + k for k, i in enumerate(axis)], keepdims=0), None
-
-
-@gradient("Gather")
-def gather(node: Node, dy: Value) -> Gradients:
-    """Adds each row of dy to the row that it was read from. The index may have any shape; the axis must be 0."""
-    x, index = node.operands
-    if node.attrs.get("axis", 0) != 0:
-        raise GradientError("Gather has a gradient only along axis 0")
-    return op.ScatterND(zeros_like(x), op.Unsqueeze(index, [-1]), dy, reduction="add"), None
-
-
-@gradient("GatherElements")
-def gather_elements(node: Node, dy: Value) -> Gradients:
-    x, index = node.operands
-    return op.ScatterElements(zeros_like(x), index, dy, axis=node.attrs.get("axis", 0), reduction="add"), None
-
-
-@gradient("Compress")
-def compress(node: Node, dy: Value) -> Gradients:
-    """Puts the rows back in their original places, with zeros elsewhere."""
-    x, chosen = node.operands
-    if node.attrs.get("axis") != 0:
-        raise GradientError("Compress has a gradient only along axis 0")
-    rows = op.Transpose(op.NonZero(chosen, shape=(1, dy.shape[0])), perm=[1, 0])
-    return op.ScatterND(zeros_like(x), rows, dy), None

@@ -1,18 +1,12 @@
-"""Gradients of convolution, pooling, normalization, recursive nets and losses: one training op each."""
+"""Gradients of convolution, and of training ops for normalization and losses."""
 
 from typing import Any
 
-from netc.errors import GradientError
+from netc.graph.gradients.common import Gradients, only
+from netc.graph.gradients.windows import transposed_window, window
 from netc.graph.ir import TRAINING, Node, Value, op
-from netc.graph.training_ops import activation, convolution, loss, normalization, pooling
+from netc.graph.training_ops import activation, convolution, loss, normalization, upsample
 from netc.registry import gradient
-
-Gradients = tuple[Value | None, ...]
-
-
-def _window(node: Node, rank: int) -> dict[str, Any]:
-    """The attributes of a window, with ONNX's defaults filled in."""
-    return {"strides": node.attrs.get("strides", [1] * rank), "pads": node.attrs.get("pads", [0] * 2 * rank)}
 
 
 def _spatial(x: Value) -> Any:
@@ -20,42 +14,30 @@ def _spatial(x: Value) -> Any:
     return list(x.shape[2:])
 
 
-def _filter(node: Node, rank: int) -> dict[str, Any]:
-    return _window(node, rank) | {"dilations": node.attrs.get("dilations", [1] * rank), "group": node.attrs.get("group", 1)}
-
-
 @gradient("Conv")
 def conv(node: Node, dy: Value) -> Gradients:
     x, w, *b = node.operands
-    attrs, has_bias = _filter(node, x.rank - 2), bool(b)
+    attrs: Any = window(node, _spatial(w)).attrs | {"group": node.attrs.get("group", 1)}
     dx = convolution.conv_input_grad(dy, w, spatial=_spatial(x), **attrs)
-    dw: Any = convolution.conv_filter_grad(x, dy, kernel_shape=_spatial(w), bias=int(has_bias), **attrs)
-    return (dx, *dw) if has_bias else (dx, dw, None)[: len(node.inputs)]
+    dw: Any = convolution.conv_filter_grad(x, dy, kernel_shape=_spatial(w), bias=int(bool(b)), **attrs)
+    return (dx, *dw) if b else only(node, dx, dw)
 
 
 @gradient("ConvTranspose")
 def conv_transpose(node: Node, dy: Value) -> Gradients:
     """The transpose of a convolution from y to x: the two gradients change roles."""
-    x, w, *b = node.operands
-    attrs, rank = _filter(node, x.rank - 2), x.rank - 2
+    x, w = node.operands[:2]
+    attrs: Any = transposed_window(node, _spatial(w)).attrs | {"group": node.attrs.get("group", 1)}
     dx = op.Conv(dy, w, **attrs)
     dw: Any = convolution.conv_filter_grad(dy, x, kernel_shape=_spatial(w), **attrs)
-    return (dx, dw, op.ReduceSum(dy, [0, *range(2, 2 + rank)], keepdims=0))[: len(node.inputs)]
+    return only(node, dx, dw, op.ReduceSum(dy, [0, *range(2, x.rank)], keepdims=0))
 
 
-@gradient("MaxPool")
-def max_pool(node: Node, dy: Value, *unused: Value | None) -> Gradients:
-    x, y = node.operands[0], node.outputs[0]
-    return (pooling.max_pool_grad(x, y, dy, kernel_shape=node.attrs["kernel_shape"], **_window(node, x.rank - 2)),)
-
-
-@gradient("AveragePool")
-def average_pool(node: Node, dy: Value) -> Gradients:
-    x = node.operands[0]
-    attrs = _window(node, x.rank - 2)
-    if any(attrs["pads"]) and not node.attrs.get("count_include_pad", 0):
-        raise GradientError("AveragePool has a gradient only where padding counts (count_include_pad=1)")
-    return (pooling.average_pool_grad(dy, spatial=_spatial(x), kernel_shape=node.attrs["kernel_shape"], **attrs),)
+@gradient("Upsample", domain=TRAINING)
+def upsample_(node: Node, dy: Value) -> Gradients:
+    """The second input only gives a size, so it has no gradient."""
+    attrs: dict[str, Any] = {name: node.attrs[name] for name in ("scale", "mode", "align") if name in node.attrs}
+    return (upsample.upsample_grad(dy, spatial=_spatial(node.operands[0]), **attrs), None)[: len(node.inputs)]
 
 
 @gradient("LRN")

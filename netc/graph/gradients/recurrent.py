@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
+from netc.graph.gradients.common import Gradients
 from netc.graph.ir import TRAINING, Node, Value, op, zeros
-from netc.graph.training_ops import recurrent, time
+from netc.graph.training_ops import ctc, recurrent, time
 from netc.graph.training_ops.table import embed_grad
 from netc.registry import gradient
-
-Gradients = tuple[Value | None, ...]
 
 
 def _by_y(node: Node, dy: Value | None) -> Value:
@@ -61,6 +60,13 @@ def gru(node: Node, dy: Value | None, dh: Value | None, *unused: None) -> Gradie
     hidden = int(h.shape[1])
     _, inputs = op.Split(dg, [2 * hidden, hidden], axis=2, outputs=2)
     return (dxw, dwh, op.ReduceSum(inputs, [0, 1], keepdims=0), dh0 + dhz, None)[: len(node.inputs)]
+
+
+@gradient("CTC", domain=TRAINING)
+def ctc_(node: Node, dloss: Value | None, unused: Value | None) -> Gradients:
+    inputs = node.operands
+    dx = None if dloss is None else ctc.ctc_grad(dloss, *inputs, node.outputs[1], **node.attrs)
+    return dx, *(None for _ in inputs[1:])
 
 
 @gradient("Embed", domain=TRAINING)

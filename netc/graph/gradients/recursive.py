@@ -1,10 +1,9 @@
 """The gradient of recursive nets over trees."""
 
+from netc.graph.gradients.common import Gradients
 from netc.graph.ir import TRAINING, Node, Value, op
 from netc.graph.training_ops.recursive import recursive_grad
 from netc.registry import gradient
-
-Gradients = tuple[Value | None, ...]
 
 
 @gradient("Recursive", domain=TRAINING)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from netc.graph.ir import Value, cast, constant, op
+from netc.graph.ir import Value, cast, constant, op, symbolic
 from netc.graph.training_ops.define import training_op
 
 
@@ -38,13 +38,19 @@ def batch_norm_grad(dy: Value, x: Value, mean: Value, inverse_std: Value, scale:
 
     They include the path through the moments: dx = (dy - mean(dy) - y mean(dy y)) scale / std, with y without scale.
     """
-    axes = _others(x)
-    share = np.float32(1 / _product([d for i, d in enumerate(x.shape) if i != 1]))
+    axes, share = _others(x), _share(x)
     y = (x - per_channel(mean, x)) * per_channel(inverse_std, x)
     dscale, dbias = op.ReduceSum(dy * y, axes, keepdims=0), op.ReduceSum(dy, axes, keepdims=0)
     factor = inverse_std if scale is None else inverse_std * scale
     dx = (dy - per_channel(dbias * share, x) - y * per_channel(dscale * share, x)) * per_channel(factor, x)
     return dx, dscale, dbias
+
+
+def _share(x: Value) -> Value | float:
+    """1 / (the number of elements of each channel)."""
+    if symbolic(x):
+        return cast(constant(x.shape[1]), x.dtype) / cast(op.Size(x), x.dtype)
+    return 1 / _product([d for i, d in enumerate(x.shape) if i != 1])
 
 
 def channel_window_sum(x: Value, size: int) -> Value:

@@ -6,34 +6,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-import netc.graph.gradients  # noqa: F401
 from netc import registry
 from netc.graph.autodiff import grad
 from netc.graph.emit import emit
-from netc.graph.ir import TRAINING, Graph, Value, cast, constant, leaf, op, stop
-from netc.graph.training_ops import loss, normalization, recurrent
-from netc.graph.training_ops.activation import dropout, softplus
+from netc.graph.gradients.flat import flat
+from netc.graph.ir import TRAINING, Graph, Value, constant, leaf, op, stop
+from netc.graph.passes import simplify
+from netc.graph.training_ops import layer_norm, loss, recurrent
+from netc.graph.training_ops.activation import dropout, gelu, softplus
+from netc.graph.training_ops.attention import attention
+from netc.graph.training_ops.ctc import ctc
 from netc.graph.training_ops.recursive import recursive
-from netc.graph.training_ops.shape import crop
 from netc.graph.training_ops.table import embed
 from netc.graph.training_ops.time import reverse
+from netc.graph.training_ops.upsample import upsample
+from netc.runtime.kernel_table import CUDA
 from netc.runtime.session import Session
 from tests.differences import check_gradient
+from tests.graph.gradients.arrays import RNG, Fixed, away, normal, small
+from tests.graph.gradients.rows import elementwise, linear, moving, normalization, pooling, reduction, resize
 from tests.layers.formulas import FORMULAS
 from tests.layers.nets import net
 from tests.layers.test_gradients import ROWS as LAYERS
-
-RNG = np.random.default_rng(0)
-
-
-def gemm(trans_a: int, trans_b: int) -> tuple[Callable[..., Any], np.ndarray, np.ndarray, np.ndarray]:
-    a, b = normal(*((3, 2) if trans_a else (2, 3))), normal(*((4, 3) if trans_b else (3, 4)))
-    return lambda a, b, c: op.Gemm(a, b, c, transA=trans_a, transB=trans_b, alpha=0.5, beta=2.0), a, b, normal(4)
-
-
-def batch_norm(x: Value, *affine: Any) -> Value:
-    mean, _, inverse_std = normalization.batch_moments(x, epsilon=1e-5)
-    return normalization.batch_norm(x, mean, inverse_std, *affine)
 
 
 def sigmoid_loss(targets: list[float], **attrs: Any) -> tuple[Callable[..., Any], np.ndarray]:
@@ -75,117 +69,30 @@ def over_time(
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
-def normal(*shape: int) -> np.ndarray:
-    return RNG.normal(size=shape).astype(np.float32)
-
-
-def small(*shape: int) -> np.ndarray:
-    """Values small enough that tanh does not saturate."""
-    return normal(*shape) * np.float32(0.3)
-
-
-def away(*shape: int) -> np.ndarray:
-    """Values at least 0.1 from 0, where many ops have a kink."""
-    x = normal(*shape)
-    result: np.ndarray = x + np.sign(x) * np.float32(0.1)
-    return result
-
-
-def positive(*shape: int) -> np.ndarray:
-    result: np.ndarray = np.abs(normal(*shape)) + np.float32(0.5)
-    return result
-
-
-def spaced(*shape: int) -> np.ndarray:
-    """Distinct values 0.1 apart, shuffled, so that small changes create no ties."""
-    return (RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.1 - 1).astype(np.float32)
+def heads(output: int = 0, kv: bool = False, bias: bool = False, noise: bool = False, **attrs: Any) -> tuple[Any, ...]:
+    """Return a row of attention with 2 heads of 2 values: 3 steps read 3 steps, or with `kv` 4 steps."""
+    full = {"heads": 2, "kv_heads": 2, "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
+    arrays = [normal(3, 2, 4), normal(4, 2, 8)] if kv else [normal(3, 2, 4 + 4 * full["kv_heads"])]
+    hidden = constant(np.float32(-1e9) * np.array([[[[0, 1, 0, 0]]], [[[0, 0, 1, 1]]]], np.float32)) if bias else None
+    uniform = constant(RNG.uniform(size=(2, 2, 3, 4)).astype(np.float32)) if noise else None
+    return lambda q, kv=None: attention(q, kv, hidden, uniform, **full)[output], *arrays
 
 
 LABELS = np.array([0, 2, 1, 2])
 TREES = [[0, 1], [2, 4], [5, 3]], [1, 1, 1, 0]  # ((2 (0 1)) 3), and a height without nodes
-ROWS: dict[str, Any] = {
-    "Abs": [(op.Abs, away(3, 4))],
-    "Add": [(lambda a, b: a + b, normal(2, 3), normal(3)), (lambda a, b: a + b, normal(3), normal(2, 1, 1))],
-    "AveragePool": [
-        (lambda x: op.AveragePool(x, kernel_shape=[2, 3], strides=[2, 1], pads=[1, 0, 0, 2], count_include_pad=1), normal(2, 3, 5, 6)),
-        (lambda x: op.AveragePool(x, kernel_shape=[3, 3]), normal(2, 3, 3, 3)),
-        (lambda x: op.AveragePool(x, kernel_shape=[2, 2], strides=[3, 3]), normal(2, 3, 6, 6)),
-    ],
-    "Cast": [(lambda x: cast(cast(x, np.float64) * 2.0, np.float32), normal(3))],
-    "Clip": [(lambda x: op.Clip(x, -0.35, 0.55), spaced(3, 4))],
-    "Compress": [(lambda x: op.Compress(x, constant(np.array([True, False, True])), axis=0, shape=(2, 4)), normal(3, 4))],
-    "Concat": [(lambda a, b, c: op.Concat(a, b, c, axis=1), normal(2, 1), normal(2, 3), normal(2, 2))],
-    "Conv": [
-        (op.Conv, normal(2, 3, 5, 5), normal(4, 3, 3, 3), normal(4)),
-        (lambda x, w: op.Conv(x, w, strides=[2, 2], pads=[1, 1, 1, 1]), normal(2, 2, 6, 6), normal(3, 2, 3, 3)),
-        (lambda x, w: op.Conv(x, w, dilations=[2, 1], group=2), normal(2, 4, 7, 5), normal(6, 2, 3, 2)),
-        (lambda x, w: op.Conv(x, w, strides=[2], pads=[1, 1]), normal(2, 2, 8), normal(3, 2, 4)),
-        (lambda x, w: op.Conv(x, w), normal(1, 2, 4, 3, 4), normal(2, 2, 2, 2, 2)),
-    ],
-    "ConvTranspose": [
-        (op.ConvTranspose, normal(2, 3, 4, 4), normal(3, 2, 3, 3), normal(2)),
-        (lambda x, w: op.ConvTranspose(x, w, strides=[2, 2], pads=[1, 1, 1, 1], group=2), normal(2, 4, 3, 3), normal(4, 2, 3, 3)),
-    ],
-    "Div": [(lambda a, b: a / b, normal(2, 3), positive(3))],
-    "Elu": [(lambda x: op.Elu(x, alpha=0.7), away(3, 4))],
-    "Exp": [(op.Exp, normal(3))],
-    "Expand": [(lambda x: op.Expand(x, [4, 2, 3]), normal(2, 1))],
-    "Gather": [
-        (lambda x: op.Gather(x, constant(np.array([2, 0, 2])), axis=0), normal(3, 4)),
-        (lambda x: op.Gather(x, constant(np.array([[1, 1], [0, 1]])), axis=0), normal(3, 2)),
-    ],
-    "GatherElements": [(lambda x: op.GatherElements(x, constant(np.array([[2, 2], [0, 1]])), axis=1), normal(2, 3))],
-    "Gemm": [*(gemm(i, j) for i in (0, 1) for j in (0, 1)), (lambda a, b: op.Gemm(a, b), normal(2, 3), normal(3, 2))],
-    "LRN": [(lambda x: op.LRN(x, size=3, alpha=0.5, beta=0.75, bias=2.0), normal(2, 5, 3, 3))],
-    "LeakyRelu": [(lambda x: op.LeakyRelu(x, alpha=0.2), away(3, 4))],
-    "Log": [(op.Log, positive(3))],
-    "LogSoftmax": [(lambda x: op.LogSoftmax(x, axis=1), normal(2, 5, 2))],
-    "MatMul": [(lambda a, b: a @ b, normal(2, 3), normal(3, 4)), (lambda a, b: a @ b, normal(5, 2, 3), normal(3, 4))],
-    "Max": [(op.Max, spaced(3, 4), spaced(3, 4) + np.float32(0.05), spaced(3, 4) + np.float32(0.025))],
-    "MaxPool": [
-        (lambda x: op.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2]), spaced(2, 3, 4, 6)),
-        (lambda x: op.MaxPool(x, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1]), spaced(2, 3, 5, 5)),
-    ],
-    "Mul": [(lambda a, b: a * b, normal(2, 3), normal(2, 1))],
-    "Neg": [(lambda x: -x, normal(3))],
-    "PRelu": [(lambda x, s: op.PRelu(x, op.Reshape(s, [3, 1])), away(2, 3, 4), normal(3)), (op.PRelu, away(2, 3), normal())],
-    "Pow": [(lambda x: x ** 3.0, normal(4)), (op.Pow, positive(3), normal(3))],
-    "Reciprocal": [(op.Reciprocal, positive(3))],
-    "ReduceMean": [(lambda x: op.ReduceMean(x, [1], keepdims=0), normal(2, 3)), (lambda x: op.ReduceMean(x, keepdims=0), normal(2, 3))],
-    "ReduceSum": [(lambda x: op.ReduceSum(x, [0, -1]), normal(2, 3, 2)), (lambda x: op.ReduceSum(x, [1], keepdims=0), normal(2, 3, 2))],
-    "Relu": [(op.Relu, away(3, 4))],
-    "Reshape": [(lambda x: op.Reshape(x, [3, -1]) * 2.0, normal(2, 3))],
-    "Sigmoid": [(op.Sigmoid, normal(3))],
-    "Slice": [(lambda x: op.Slice(x, [1, -2], [3, 9], [0, 2]), normal(4, 2, 5)), (lambda x: op.Slice(x, [1, 0], [3, 1]), normal(4, 2))],
-    "Softmax": [(lambda x: op.Softmax(x, axis=1), normal(2, 5, 2))],
-    "Softplus": [(op.Softplus, normal(3, 4))],
-    "Split": [(lambda x: op.Split(x, [1, 2, 2], axis=1, outputs=3)[1], normal(2, 5))],
-    "Sqrt": [(op.Sqrt, positive(3))],
-    "Squeeze": [(lambda x: op.Squeeze(x, [1]), normal(2, 1, 3))],
-    "Sub": [(lambda a, b: a - b, normal(2, 3), normal(1, 3))],
-    "Tanh": [(op.Tanh, normal(3))],
-    "Tile": [(lambda x: op.Tile(x, [1, 3, 2]), normal(2, 3, 2)), (lambda x: op.Tile(x, [2]), normal(3))],
-    "Transpose": [(lambda x: op.Transpose(x, perm=[2, 0, 1]), normal(2, 3, 4)), (op.Transpose, normal(2, 3))],
-    "Unsqueeze": [(lambda x: op.Unsqueeze(x, [0, 2]), normal(2, 3))],
-    "Where": [(lambda a, b: op.Where(constant(np.array([True, False, True])), a, b), normal(2, 3), normal(3))],
-    f"{TRAINING}.BatchNorm": [
-        (batch_norm, normal(4, 3, 2, 2)),
-        (batch_norm, normal(4, 3, 2, 2), normal(3)),
-        (batch_norm, normal(6, 3), normal(3), normal(3)),
-    ],
+LEARNING: dict[str, Any] = {
     f"{TRAINING}.ContrastiveLoss": [
         (lambda a, b, k=k: loss.contrastive(a, b, constant([1.0, 0, 0, 0]), margin=3.0, legacy=k), normal(4, 3), normal(4, 3))
         for k in (0, 1)
+    ],
+    f"{TRAINING}.CTC": [
+        (lambda x: ctc(x, *(constant(np.array(v)) for v in ([[1, 2, 2], [3, 0, 0]], [3, 1], [6, 4])), blank=0)[0], normal(6, 2, 4)),
     ],
     f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant([[0, 0.3, 0.6], [0.5, 0.9, 0.1]]), ratio=0.5), normal(2, 3))],
     f"{TRAINING}.Recursive": [
         (forest(*TREES), small(4, 3), small(3, 6), small(3), small(3, 6, 6)),
         (forest(*TREES), small(4, 3), small(3, 6), small(3)),
         (forest([[0, 1]], [1]), small(2, 2), small(2, 4), small(2), small(2, 4, 4)),
-    ],
-    f"{TRAINING}.Crop": [
-        (lambda x: crop(x, constant(np.zeros((2, 3, 2, 3))), axis=1, offset=[1, 0, 2]), normal(2, 4, 2, 5)),
-        (lambda x: crop(x, x, axis=0, offset=[0, 0]), normal(4, 3)),
     ],
     f"{TRAINING}.Embed": [
         (lambda t: embed(t, constant(np.array([[0, 2], [2, 2]]))), normal(4, 3)),
@@ -198,6 +105,25 @@ ROWS: dict[str, Any] = {
         (reverse, normal(3, 2)),
         (lambda x: reverse(x, constant(np.array([[0, 1], [1, 0], [0, 1]], np.float32))), normal(3, 2, 2)),
     ],
+    f"{TRAINING}.Attention": [
+        heads(),
+        heads(output=1, causal=1),
+        heads(kv=True, bias=True, noise=True),
+        heads(kv_heads=1, rotary=100.0, causal=1),
+    ],
+    f"{TRAINING}.Gelu": [(lambda x: gelu(x), normal(3, 4)), (lambda x: gelu(x, tanh=1), normal(3, 4))],
+    f"{TRAINING}.GroupNorm": [
+        (lambda *v: layer_norm.group_norm(*v, group=2, epsilon=0.1), normal(2, 4, 3), normal(4), normal(4)),
+        (lambda x: layer_norm.group_norm(x, None, None, group=3, epsilon=0.1), normal(2, 3, 2, 2)),
+    ],
+    f"{TRAINING}.LayerNorm": [
+        (lambda *v: layer_norm.layer_norm(*v, axis=1, epsilon=0.1), normal(3, 2, 4), normal(2, 4), normal(2, 4)),
+        (lambda x: layer_norm.layer_norm(x, None, None, axis=2, epsilon=0.1), normal(3, 2, 4)),
+    ],
+    f"{TRAINING}.RMSNorm": [
+        (lambda *v: layer_norm.rms_norm(*v, axis=2, epsilon=0.1), normal(3, 2, 4), normal(4)),
+        (lambda x: layer_norm.rms_norm(x, None, axis=1, epsilon=0.1), normal(3, 2, 4)),
+    ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
@@ -208,8 +134,14 @@ ROWS: dict[str, Any] = {
         softmax_loss(scores=(2, 3, 2), labels=(2, 2), ignore_label=1),
         softmax_loss(output=1),
     ],
+    f"{TRAINING}.Upsample": [
+        (lambda x, m=m, a=a: upsample(x, scale=[2.0, 1.7], mode=m, align=a), normal(2, 3, 4, 5))
+        for m, a in (("nearest", 0), ("linear", 0), ("linear", 1))
+    ] + [(lambda x: upsample(x, constant(np.zeros((1, 1, 4, 9))), mode="linear", align=0), normal(1, 2, 5, 3))],
 }  # fmt: skip
-FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", "Sign"}  # no gradient, so nothing to compare
+ROWS = elementwise.ROWS | linear.ROWS | moving.ROWS | normalization.ROWS | pooling.ROWS | reduction.ROWS | resize.ROWS | LEARNING
+STANDARD = {name: rows for name, rows in ROWS.items() if name not in LEARNING}
+FLAT = {name for (domain, name), rule in registry.gradient.items() if rule is flat}  # no gradient, so nothing to compare
 HOSTED = {"netc.host.Python"}  # backward is a user's own method: tests/layers/test_python.py
 
 
@@ -232,6 +164,36 @@ def test_gradient(name: str, provider: str) -> None:
     """Check both sets of bodies. Those for CUDA run on the CPU too."""
     for f, *at in ROWS[name]:
         check_gradient(f, *at, provider=provider)
+
+
+def gradients_of(f: Callable[..., Any], at: list[np.ndarray], first: Any) -> Graph:
+    """The gradient of a row. The first axis of its first array has the size `first`."""
+    shapes = [(first, *a.shape[1:]) if k == 0 else a.shape for k, a in enumerate(at)]
+    inputs = [leaf("Input", a.dtype, shape, name=f"x{k}") for k, (a, shape) in enumerate(zip(at, shapes, strict=True))]
+    found = grad({f(*inputs): 1.0}, [v for v, a in zip(inputs, at, strict=True) if a.dtype.kind == "f"])
+    return Graph("gradient", {f"d{k}": g for k, g in enumerate(found) if g is not None})
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_a_batch_of_any_size_has_the_same_gradient(name: str) -> None:
+    for f, *at in STANDARD[name]:
+        if isinstance(f, Fixed):
+            continue
+        sessions = [Session(emit(gradients_of(f, at, n))) for n in ("N", at[0].shape[0])]
+        feeds = {f"x{k}": a for k, a in enumerate(at)}
+        found, expected = (s.run({n: a for n, a in feeds.items() if n in s.inputs}) for s in sessions)
+        assert found.keys() == expected.keys() and found
+        for d, value in found.items():
+            np.testing.assert_allclose(value, expected[d], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_every_gradient_has_cuda_kernels(name: str) -> None:
+    """The op itself may lack one, if no version of it has one."""
+    for f, *at in STANDARD[name]:
+        graph = simplify(gradients_of(f, at, at[0].shape[0]))
+        lacking = {node.op_type for node in CUDA.lacking(emit(graph, "cuda", functions=False))}
+        assert lacking <= {name} - CUDA.ops.keys()
 
 
 def test_no_gradient_flows_through_stop() -> None:
