@@ -71,8 +71,9 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         shown.note(f"changed since the run started: {text}")
     trainer = _of_stage(program, threads, resumable.folder, resumable.snapshot)
     _resume(trainer, program, threads, resumable.snapshot, shown)
-    if lengths:
+    if lengths or other:
         resumable.folder.write_net(_net_text(program, resumable.folder.path))
+    if lengths:
         shown.note(f"changed since the run started: {', '.join(lengths)}")
         if schedules.by_length(program.job.settings):
             shown.note(
@@ -164,6 +165,8 @@ def _continued(path: str, program: Program, folder: RunFolder, threads: int, sho
     state = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
     trainer.go_on(state.states, state.iteration)
+    if schedules.follows_tests(program.job.settings.lr_policy):
+        trainer.plateau = schedules.Plateau(state.current_step)
     shown.say(f"continuing from {path}, iteration {state.iteration}")
     if note := caffe_snapshots.step_note(state, program):
         shown.note(note)

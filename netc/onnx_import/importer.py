@@ -47,8 +47,8 @@ def values(
 ) -> tuple[Value, ...]:
     """Return the values of the tensors `outputs`, computed from the values of the tensors `inputs`.
 
-    `leaf` returns the value of each weight: a state that learns, or a constant. With `train_batch_norm`, it also gets the moments of
-    BatchNormalization. In `training`, these are then computed from the batch, and `update` gets the state of each with its new value.
+    `leaf` returns the value of each weight and of each moment of BatchNormalization: a state, or a constant. In `training` with
+    `train_batch_norm`, moments are computed from the batch, and `update` gets the state of each, unless it is frozen, and its new value.
     SpecError if a name or an op is unknown; ShapeError if the values do not fit the file.
     """
     nodes = file.needed(inputs, tuple(outputs))
@@ -56,7 +56,13 @@ def values(
     read = frozenset(outputs).union(*(n.reads for n in every(nodes)), *(b.outputs for n in every(nodes) for b in n.bodies))
     run = Importer(file, leaf, found(file, nodes), training, update, train_batch_norm, read=read)
     run.values |= {name: run.given(name, value) for name, value in inputs.items()}
-    run.nodes(nodes)
+    try:
+        run.nodes(nodes)
+    except ShapeError as e:
+        pinned = [n for n, v in inputs.items() if (file.known[n].shape or (None,))[:1] == (1,) and v.shape[:1] != (1,)]
+        if not pinned:
+            raise
+        raise ShapeError(f"{e} The file is for a batch of 1.") from e
     return tuple(run.need(name) for name in outputs)
 
 
@@ -124,7 +130,7 @@ class Importer:
 
     def statistic(self, name: str) -> Value | None:
         """The state of a moment of BatchNormalization; None if it stays as the file has it."""
-        value = self._leaf((name, "statistic")) if self.train_batch_norm else None
+        value = self._leaf((name, "statistic"))
         return value if value is not None and value.node.key == ("netc", "State") else None
 
     def _leaf(self, key: tuple[str, Kind]) -> Value | None:

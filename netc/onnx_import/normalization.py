@@ -14,11 +14,12 @@ EPSILON, MOMENTUM = 1e-5, 0.9  # ONNX's defaults
 
 @becomes("BatchNormalization")
 def batch_normalization(call: Call) -> Result:
-    """The op of inference. In training with moments that are states, or if the file asks for it, the moments of the batch."""
+    """The op of inference. While its moments are trained, or if the file asks for it, the moments of the batch."""
     x, scale, bias = call.x, call.need(1), call.need(2)
     epsilon = call.attrs.get("epsilon", EPSILON)
     mean, var = (call.run.statistic(name) for name in call.node.inputs[3:5])
-    if call.attrs.get("training_mode") or (call.run.training and mean is not None and var is not None):
+    learned = mean is not None and var is not None and not (mean.node.state.frozen or var.node.state.frozen)
+    if call.attrs.get("training_mode") or (call.run.training and call.run.train_batch_norm and learned):
         return _of_the_batch(call, mean, var)
     mean, var = mean or call.need(3), var or call.need(4)
     return op.BatchNormalization(x, scale, bias, mean, var, epsilon=epsilon)

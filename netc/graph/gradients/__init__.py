@@ -6,6 +6,7 @@ the gradient with respect to each input, or None for no gradient. It may broadca
 
 from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     activation,
+    einsum,
     elementwise,
     flat,
     host,
@@ -18,6 +19,7 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     recursive,
     reduction,
     resize,
+    scatter,
     shape,
     slicing,
     transformer,
