@@ -81,16 +81,16 @@ class Description:
     """What a source provides, known before loading.
 
     `rows` is None if the source is endless. `sha256` is "" if it is unknown. `set_apart`: rows for TEST differ from those for TRAIN.
-    `has_validation`: there are rows for VALIDATION too. `tokens` is "characters", "words" or "tokens" if the first top is a text.
-    `tokenizer` makes the latter, and `characters` is their mean length in the rows of TEST, if the labels are tokens too.
+    `has_validation`: there are rows for VALIDATION too.
+
+    `tokens` is "characters", "words" or "tokens" if the first top is a text. A `tokenizer` makes tokens; if the labels are tokens too,
+    `characters` is their mean length in the rows of TEST.
 
     `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
     it is known.
 
-    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read.
-
-    `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
+    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read. `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
 
     `added` are the names of the last tops, which come with the label and which no net file names: see `netc.data.transforms.mixing`.
     """
@@ -162,9 +162,8 @@ class Request:
     which relative paths start from.
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
-    the training rows: columns and classes must be the same.
-
-    `known` is what a net has learned from its training rows, if it comes with weights.
+    the training rows: columns and classes must be the same. `known` is what a net has learned from its training rows, if it comes with
+    weights.
     """
 
     layer: pb.LayerParameter
@@ -210,9 +209,7 @@ class Table:
     once. `finished`: the source has already applied transform_param.
 
     The rows of a `series` are consecutive in time, so the last ones are held out for TEST. In a `stream`, each row also continues the
-    previous one: each position in a batch goes through a separate part, from batch to batch.
-
-    `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
+    previous one: each position in a batch goes through a separate part, from batch to batch. `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
     `file:line:column`, or a file and the position within it. If the table is a selection of rows, `numbers` are their original row
     numbers, which `place` uses. `notes()` returns what the rows read so far lack compared with their files.
     """

@@ -191,10 +191,7 @@ class Tables:
 
 
 def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
-    """What the layer will provide in `phase`.
-
-    Opens as few files as possible. A built-in data set needs no files.
-    """
+    """What the layer will provide in `phase`. It opens as few files as possible, and none of a built-in data set."""
     return Tables(base).made(layer, phase, _key(layer)).description
 
 
