@@ -14,7 +14,6 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError
 
 if TYPE_CHECKING:
     from netc.data.learned import Learned
@@ -90,7 +89,9 @@ class Description:
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
     it is known.
 
-    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read. `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
+    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read.
+
+    `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
 
     `added` are the names of the last tops, which come with the label and which no net file names: see `netc.data.transforms.mixing`.
     """
@@ -209,7 +210,9 @@ class Table:
     once. `finished`: the source has already applied transform_param.
 
     The rows of a `series` are consecutive in time, so the last ones are held out for TEST. In a `stream`, each row also continues the
-    previous one: each position in a batch goes through a separate part, from batch to batch. `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
+    previous one: each position in a batch goes through a separate part, from batch to batch.
+
+    `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
     `file:line:column`, or a file and the position within it. If the table is a selection of rows, `numbers` are their original row
     numbers, which `place` uses. `notes()` returns what the rows read so far lack compared with their files.
     """
@@ -290,11 +293,3 @@ class Source(Protocol):
 
     def notes(self) -> list[str]:
         """What was ignored in the files read so far, such as an alpha channel."""
-
-
-class UndecodableError(DataError):
-    """Rows that cannot be decoded: an error text for each, by its position among the requested rows."""
-
-    def __init__(self, rows: Mapping[int, str]):
-        super().__init__(*rows.values())
-        self.rows = rows
