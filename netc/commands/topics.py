@@ -18,8 +18,8 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
-    "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
+    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "ctc", "segmentation", "trees", "rbm",
+    "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
@@ -36,6 +36,7 @@ SYNONYMS = {
     "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
     "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
     "metrics": ("losses", "Accuracy", "AUC", "R2"),
+    "ocr": ("ctc",), "speech": ("ctc",), "iou": ("segmentation", "MeanIoU"), "mask": ("segmentation", "mask_folder"),
     "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"), "pretrained": ("zoo", "pretrain"),
     "regularization": ("weight_decay", "Dropout"), "resume": ("train", "reproducibility"), "rotate": ("transform_param",),
     "schedule": ("lr_policy",), "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"),
