@@ -19,7 +19,8 @@ from netc.spec.other_names import FIELDS, TYPES
 # The order of pages in `netc help`.
 PAGES = (
     "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "ctc", "segmentation", "trees", "rbm",
-    "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
+    "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors",
+    "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
