@@ -82,7 +82,7 @@ class Model:
     def vocabulary(self) -> Vocabulary | None:
         """The vocabulary of the integers that the model reads; None if it has none."""
         words = self.metadata.get("vocabulary")
-        return Vocabulary(tuple(words)) if words else None
+        return Vocabulary(tuple(words), self.metadata.get("tokenizer", "")) if words else None
 
     @property
     def takes_trees(self) -> bool:

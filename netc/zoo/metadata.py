@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+from netc.data.subwords import is_tokenizer
 from netc.errors import DataError, Diagnostic, Place
 from netc.zoo.manifest import wrong_fields
 
@@ -44,6 +45,7 @@ RULES = {
     "task": ("a text", lambda v: isinstance(v, str)),
     "thresholds": ("numbers by name", lambda v: isinstance(v, dict) and all(isinstance(n, float | int) for n in v.values())),
     "tokens": ("a text", lambda v: isinstance(v, str)),
+    "tokenizer": ("the text of a tokenizer.json", is_tokenizer),
     "forecasts": ("a text", lambda v: isinstance(v, str)),
     "label": ("a text", lambda v: isinstance(v, str)),
     "channels_last": ("true or false", lambda v: isinstance(v, bool)),
