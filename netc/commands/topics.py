@@ -18,8 +18,9 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
-    "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
+    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "ctc", "segmentation", "trees", "rbm",
+    "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors",
+    "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
@@ -39,6 +40,7 @@ SYNONYMS = {
     "find_lr": ("find-lr",), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",),
     "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
+    "iou": ("segmentation", "MeanIoU"), "mask": ("segmentation", "mask_folder"), "ocr": ("ctc",), "speech": ("ctc",),
     "lr_finder": ("find-lr",), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
     "metrics": ("losses", "Accuracy", "AUC", "R2"), "moving_average": ("ema",),
     "one_cycle": ("onecycle",), "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"),

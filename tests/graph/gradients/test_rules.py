@@ -12,7 +12,7 @@ from netc.graph.emit import emit
 from netc.graph.gradients.flat import flat
 from netc.graph.ir import TRAINING, Graph, Value, constant, leaf, op, stop
 from netc.graph.passes import simplify
-from netc.graph.training_ops import layer_norm, loss, recurrent
+from netc.graph.training_ops import layer_norm, loss, recurrent, recurrent_cells
 from netc.graph.training_ops.activation import dropout, gelu, softplus
 from netc.graph.training_ops.attention import attention
 from netc.graph.training_ops.ctc import ctc
@@ -83,6 +83,10 @@ TREES = [[0, 1], [2, 4], [5, 3]], [1, 1, 1, 0]  # ((2 (0 1)) 3), and a height wi
 LEARNING: dict[str, Any] = {
     f"{TRAINING}.ContrastiveLoss": [
         (lambda a, b, k=k: loss.contrastive(a, b, constant([1.0, 0, 0, 0]), margin=3.0, legacy=k), normal(4, 3), normal(4, 3))
+        for k in (0, 1)
+    ],
+    f"{TRAINING}.Cell": [
+        (lambda x, h, w, k=k: recurrent_cells.cell(x, None, h, w, None, kind="RNN")[k], normal(3, 2, 4), normal(2, 4), normal(4, 4))
         for k in (0, 1)
     ],
     f"{TRAINING}.CTC": [
