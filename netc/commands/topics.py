@@ -17,7 +17,7 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
+    "nets", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "transformers", "trees", "rbm", "autoencoders", "clusters",
     "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
@@ -30,7 +30,7 @@ SYNONYMS = {
     "augmentation": ("transform_param", "mirror", "crop_size"), "checkpoint": ("snapshot", "reproducibility"),
     "clipping": ("clip_gradients",), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
     "data_augmentation": ("transform_param", "mirror", "crop_size"), "dataset": ("data",), "early_stopping": ("patience", "monitor"),
-    "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",), "gpu": ("cuda", "devices"),
+    "embedding": ("Embed",), "gpt": ("transformers",), "llm": ("transformers",), "vit": ("transformers",), "export": ("convert", "step-file"), "flip": ("mirror",), "gpu": ("cuda", "devices"),
     "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
     "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "metrics": ("losses", "Accuracy", "AUC", "R2"),
