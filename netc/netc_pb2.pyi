@@ -610,7 +610,7 @@ class SolverState(_message.Message):
     def __init__(self, iter: _Optional[int] = ..., learned_net: _Optional[str] = ..., history: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., current_step: _Optional[int] = ...) -> None: ...
 
 class TransformationParameter(_message.Message):
-    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "pad", "pad_mode", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_grayscale", "random_erasing", "mixup_alpha", "cutmix_alpha", "workers", "on_error")
+    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "pad", "pad_mode", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_grayscale", "random_erasing", "mixup_alpha", "cutmix_alpha", "workers", "draft", "on_error")
     class PadMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CONSTANT: _ClassVar[TransformationParameter.PadMode]
@@ -646,6 +646,7 @@ class TransformationParameter(_message.Message):
     MIXUP_ALPHA_FIELD_NUMBER: _ClassVar[int]
     CUTMIX_ALPHA_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    DRAFT_FIELD_NUMBER: _ClassVar[int]
     ON_ERROR_FIELD_NUMBER: _ClassVar[int]
     scale: float
     mirror: bool
@@ -668,8 +669,9 @@ class TransformationParameter(_message.Message):
     mixup_alpha: float
     cutmix_alpha: float
     workers: int
+    draft: bool
     on_error: TransformationParameter.OnError
-    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., pad: _Optional[int] = ..., pad_mode: _Optional[_Union[TransformationParameter.PadMode, str]] = ..., vertical_flip: _Optional[bool] = ..., rotation: _Optional[float] = ..., random_resized_crop: _Optional[_Union[ResizedCropParameter, _Mapping]] = ..., color_jitter: _Optional[_Union[ColorJitterParameter, _Mapping]] = ..., random_grayscale: _Optional[float] = ..., random_erasing: _Optional[_Union[ErasingParameter, _Mapping]] = ..., mixup_alpha: _Optional[float] = ..., cutmix_alpha: _Optional[float] = ..., workers: _Optional[int] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
+    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., pad: _Optional[int] = ..., pad_mode: _Optional[_Union[TransformationParameter.PadMode, str]] = ..., vertical_flip: _Optional[bool] = ..., rotation: _Optional[float] = ..., random_resized_crop: _Optional[_Union[ResizedCropParameter, _Mapping]] = ..., color_jitter: _Optional[_Union[ColorJitterParameter, _Mapping]] = ..., random_grayscale: _Optional[float] = ..., random_erasing: _Optional[_Union[ErasingParameter, _Mapping]] = ..., mixup_alpha: _Optional[float] = ..., cutmix_alpha: _Optional[float] = ..., workers: _Optional[int] = ..., draft: _Optional[bool] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
 
 class ResizedCropParameter(_message.Message):
     __slots__ = ("scale", "ratio")
@@ -702,7 +704,7 @@ class ErasingParameter(_message.Message):
     def __init__(self, p: _Optional[float] = ..., scale: _Optional[_Iterable[float]] = ..., ratio: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class DataParameter(_message.Message):
-    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last", "image_column", "root_folder", "arrays", "one_hot", "one_channel", "part_column")
+    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "tokenizer", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last", "image_column", "root_folder", "arrays", "one_hot", "one_channel", "part_column", "mask_folder")
     class DB(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         LEVELDB: _ClassVar[DataParameter.DB]
@@ -713,8 +715,12 @@ class DataParameter(_message.Message):
         __slots__ = ()
         CHARACTERS: _ClassVar[DataParameter.Tokens]
         WORDS: _ClassVar[DataParameter.Tokens]
+        BPE: _ClassVar[DataParameter.Tokens]
+        WORDPIECE: _ClassVar[DataParameter.Tokens]
     CHARACTERS: DataParameter.Tokens
     WORDS: DataParameter.Tokens
+    BPE: DataParameter.Tokens
+    WORDPIECE: DataParameter.Tokens
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     RAND_SKIP_FIELD_NUMBER: _ClassVar[int]
@@ -733,6 +739,7 @@ class DataParameter(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     MOST_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_FIELD_NUMBER: _ClassVar[int]
     TIME_MAJOR_FIELD_NUMBER: _ClassVar[int]
     LABELLED_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -746,6 +753,7 @@ class DataParameter(_message.Message):
     ONE_HOT_FIELD_NUMBER: _ClassVar[int]
     ONE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     PART_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    MASK_FOLDER_FIELD_NUMBER: _ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -764,6 +772,7 @@ class DataParameter(_message.Message):
     steps: int
     tokens: DataParameter.Tokens
     most_tokens: int
+    tokenizer: str
     time_major: bool
     labelled: int
     validation_source: str
@@ -777,7 +786,8 @@ class DataParameter(_message.Message):
     one_hot: bool
     one_channel: bool
     part_column: str
-    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ..., regression: _Optional[bool] = ..., columns: _Optional[_Iterable[str]] = ..., classes: _Optional[_Iterable[str]] = ..., channels_last: _Optional[bool] = ..., image_column: _Optional[str] = ..., root_folder: _Optional[str] = ..., arrays: _Optional[_Iterable[str]] = ..., one_hot: _Optional[bool] = ..., one_channel: _Optional[bool] = ..., part_column: _Optional[str] = ...) -> None: ...
+    mask_folder: str
+    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., tokenizer: _Optional[str] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ..., regression: _Optional[bool] = ..., columns: _Optional[_Iterable[str]] = ..., classes: _Optional[_Iterable[str]] = ..., channels_last: _Optional[bool] = ..., image_column: _Optional[str] = ..., root_folder: _Optional[str] = ..., arrays: _Optional[_Iterable[str]] = ..., one_hot: _Optional[bool] = ..., one_channel: _Optional[bool] = ..., part_column: _Optional[str] = ..., mask_folder: _Optional[str] = ...) -> None: ...
 
 class TableParameter(_message.Message):
     __slots__ = ("source", "query", "label", "task", "classes", "columns", "ignore", "weight", "split", "test_source", "validation_source", "batch_size", "test_batch_size", "shuffle", "format", "series")

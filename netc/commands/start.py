@@ -11,6 +11,7 @@ from netc import registry, schedules
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights, weights_files
 from netc.compiler.program import Program
+from netc.compiler.step_files import tokenizer_file
 from netc.data import stated
 from netc.errors import SnapshotError, SpecError
 from netc.layers.model import files_of, pinned
@@ -33,6 +34,7 @@ LENGTHS = {
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
     *("solver_mode", "device_id"),
 }
+TESTS = "test_interval"
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,16 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         shown.note(f"changed since the run started: {text}")
     trainer = _of_stage(program, threads, resumable.folder, resumable.snapshot)
     _resume(trainer, program, threads, resumable.snapshot, shown)
-    if lengths:
+    if lengths or other:
         resumable.folder.write_net(_net_text(program, resumable.folder.path))
+    if lengths:
         shown.note(f"changed since the run started: {', '.join(lengths)}")
         if schedules.by_length(program.job.settings):
             shown.note(
                 f"lr_policy {program.job.solver.lr_policy} depends on the length: from here on, the learning rate follows the new length"
             )
+        if schedules.follows_tests(program.job.settings.lr_policy) and any(TESTS in text for text in lengths):
+            shown.note(f"lr_policy {program.job.solver.lr_policy} counts the tests: from here on, it counts those of the new {TESTS}")
     if trainer.is_over and trainer.stage == len(program.stages) - 1:
         text = f"this run is complete after {trainer.iteration} iterations; to train longer, increase solver.max_iter"
         shown.note(text)
@@ -118,6 +123,8 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
     try:
         stack.enter_context(folder.held())
         folder.write_net(_net_text(program, folder.path))
+        for name, content in tokenizer_file(program).items():
+            folder.write_file(name, content)
         remember_parent(folder.path, [*files, *bases])
         remember(folder.path, read)
         if not options.snapshot_file:
@@ -164,6 +171,8 @@ def _continued(path: str, program: Program, folder: RunFolder, threads: int, sho
     state = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
     trainer.go_on(state.states, state.iteration)
+    if schedules.follows_tests(program.job.settings.lr_policy):
+        trainer.plateau = schedules.Plateau(state.current_step)
     shown.say(f"continuing from {path}, iteration {state.iteration}")
     if note := caffe_snapshots.step_note(state, program):
         shown.note(note)

@@ -4,8 +4,8 @@
 |--------------|---------------------------------------------------|-------------------------------------------------|
 | train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
 | gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics and carries |
-| update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
-| test.onnx    | batch/<blob>, state/ of all but slots             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
+| update.onnx  | grad/<name>, lr, state/ of parameters, slots and averages | next/ of the same                        |
+| test.onnx    | batch/<blob>, state/ of what it reads             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
 | model.onnx   | the net's inputs, batch N, state/ of carries      | its outputs, next/ of carries; weights and preprocessing inside |
 | open.onnx    | the same, and state/ of parameters and statistics | the same                                        |
 """
@@ -22,7 +22,17 @@ from netc import data, schedules
 from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
-from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
+from netc.compiler.metadata import (
+    average_facts,
+    dynamic_sizes,
+    meanings,
+    noise_facts,
+    pin_text,
+    random_facts,
+    reset_facts,
+    state_facts,
+    tensor_facts,
+)  # fmt: skip
 from netc.compiler.raw_columns import named_outputs, table_facts
 from netc.compiler.step import StepGraphs, watch_graph
 from netc.errors import Diagnostic
@@ -207,7 +217,7 @@ class Program:
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in self.compilation.nets.deployed.sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
-        said |= table_facts(self.test_net)
+        said |= table_facts(self.test_net) | meanings(self.compilation.nets.deployed, outputs)
         return graph, said
 
     @property
@@ -237,6 +247,7 @@ class Program:
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.name in BATCH],
             "lr": self._rate_facts() if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
+            "average": average_facts(self.job.settings.ema) if kind in ("train", "update") else None,
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
 

@@ -79,17 +79,25 @@ class LeftOut:
 
 
 def read_image(
-    image: Path | bytes, channels: int, height: int = 0, width: int = 0, place: str = "", left_out: LeftOut | None = None
+    image: Path | bytes,
+    channels: int,
+    height: int = 0,
+    width: int = 0,
+    place: str = "",
+    left_out: LeftOut | None = None,
+    draft: bool = False,
 ) -> np.ndarray:
     """Decode an image file, or its bytes, to uint8 of (channels, height, width).
 
-    `channels` is 1 for grey, 3 for RGB, 0 for the image's own. The image is resized unless `height` is 0. UndecodableError names
-    `place`, or else the file.
+    `channels` is 1 for grey, 3 for RGB, 0 for the image's own. The image is resized unless `height` is 0. With `draft`, a JPEG that is
+    much larger than that is decoded at a fraction of its size. UndecodableError names `place`, or else the file.
     """
     from PIL import Image
 
     with _opened(image, place) as file:
         wanted = "L" if channels == 1 or (not channels and file.mode in GREY) else "RGB"
+        if draft and height:
+            file.draft(None, (2 * max(height, width),) * 2)
         if left_out is not None:
             _note(file, left_out, place or str(image))
         with DECODING_LARGE if file.width * file.height > LARGE else nullcontext():
@@ -100,6 +108,23 @@ def read_image(
                 found = found.resize((width, height), Image.Resampling.BILINEAR)
             pixels = np.asarray(found)
     return pixels[None] if wanted == "L" else pixels.transpose(2, 0, 1)
+
+
+def read_values(path: Path, height: int, width: int) -> np.ndarray:
+    """The values of the pixels of an image (height, width), uint8: grey, 0 and 1 of one bit, or the numbers of the colors of a palette.
+
+    The image is resized by the nearest pixel. UndecodableError for other images.
+    """
+    from PIL import Image
+
+    with _opened(path) as file:
+        if file.mode not in ("1", "L", "P"):
+            raise ValueError(f"it has colors (Pillow's mode {file.mode!r}). A mask has the numbers of classes: one channel, or a palette.")
+        file.load()
+        found = _turned(file, _orientation(file))
+        if found.size != (width, height):
+            found = found.resize((width, height), Image.Resampling.NEAREST)
+        return np.array(found, np.uint8)
 
 
 def read_header(path: Path) -> Header:

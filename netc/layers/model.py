@@ -6,10 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError, near
+from netc.files import read_file
 from netc.graph.ir import Value, constant
 from netc.layers.context import Context, dims
 from netc.net.model import Layer
@@ -56,9 +58,8 @@ def file_of(layer: Layer) -> OnnxFile:
     """The file of a Model layer. SpecError if it is not there, is damaged, or has another hash than the layer says."""
     param: pb.ModelParameter = layer.param.model_param
     try:
-        path = locate(param, layer.document.path)
-        own = not (paths.published(layer.document.path) or paths.published(path))
-        found = _loaded(path, digest(path), own)
+        path = locate(layer.document, layer.index)
+        found = _loaded(path, digest(path), not paths.published(path))
         if param.sha256 and found.sha256 != param.sha256.lower():
             text = f"{path.name} has the SHA-256 {found.sha256}, but `sha256` is {param.sha256}. It is another file."
             raise SpecError(Diagnostic(None, text, field="sha256"))
@@ -70,6 +71,18 @@ def file_of(layer: Layer) -> OnnxFile:
 def files_of(layers: Iterable[Layer]) -> dict[str, OnnxFile]:
     """The files of the Model layers, by the name of the layer."""
     return {layer.name: file_of(layer) for layer in layers if layer.type == "Model"}
+
+
+def own_file(file: OnnxFile) -> bytes:
+    """The bytes of a file, with its external data inside."""
+    if len(file.files) == 1:
+        return read_file(file.path)
+    model = onnx.load(file.path)
+    for tensor in model.graph.initializer:
+        tensor.ClearField("external_data")
+        tensor.ClearField("data_location")
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def pinned(net: pb.NetParameter, files: Mapping[str, OnnxFile]) -> pb.NetParameter:

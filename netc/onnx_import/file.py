@@ -33,7 +33,7 @@ def load(path: Path, external: bool = True) -> OnnxFile:
 def _load(path: Path, external: bool) -> OnnxFile:
     content = _content(path)
     model = _parsed(content)
-    outside = External(path.parent, external)
+    opset, outside = opset_of(model), External(path.parent, external)
     converter = Converter(_arrays_out_of(model, outside))
     files = outside.files()
     hashed = _hash(content, files)
@@ -45,7 +45,7 @@ def _load(path: Path, external: bool) -> OnnxFile:
         path=path,
         files=(path, *files),
         sha256=hashed,
-        opset=opset_of(model),
+        opset=opset,
         producer=f"{model.producer_name} {model.producer_version}".strip(),
         metadata={p.key: p.value for p in model.metadata_props},
         inputs=tuple(known[i.name] for i in given),
@@ -123,7 +123,7 @@ def _tensors(model: onnx.ModelProto) -> Iterable[onnx.TensorProto]:
 def _inferred(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     """The types of tensors that ONNX infers. There are none if the inference fails; the types are for people to read."""
     try:
-        model = shape_inference.infer_shapes(model, data_prop=True)
+        model = shape_inference.infer_shapes(model)  # with data_prop, an integer vector of a huge size would take hours
     except Exception:  # it raises RuntimeError, InferenceError and others
         return {}
     return {v.name: v.type for v in (*model.graph.input, *model.graph.value_info, *model.graph.output)}

@@ -65,8 +65,7 @@ def _lowered(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
         new = sorted(name for name in used if _is_function(name, version))
         if not new:
             break
-        model = shape_inference.infer_shapes(model, data_prop=True)
-        model = inliner.inline_selected_functions(model, [("", name) for name in new], exclude=False, inline_schema_functions=True)
+        model = _inlined(model, new)
     unknown = Counter(_unknown(n) for n in each(model.graph) if n.domain in OWN)
     del unknown[""]
     if unknown:
@@ -76,6 +75,19 @@ def _lowered(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
         if imported.domain in OWN:
             imported.version = OPSET
     return model
+
+
+def _inlined(model: onnx.ModelProto, ops: list[str]) -> onnx.ModelProto:
+    """Replace ops by their bodies, some of which depend on the types of the inputs. SpecError if ONNX does not know these."""
+    try:
+        model = shape_inference.infer_shapes(model)
+        described = {v.name for v in model.graph.value_info}
+        for t in model.graph.initializer:
+            if t.name not in described:
+                model.graph.value_info.append(helper.make_tensor_value_info(t.name, t.data_type, t.dims))
+        return inliner.inline_selected_functions(model, [("", name) for name in ops], exclude=False, inline_schema_functions=True)
+    except Exception as e:  # it raises RuntimeError, InferenceError and others
+        raise SpecError(f"ONNX cannot replace {', '.join(ops)} by ops of opset {OPSET}: {str(e).strip().splitlines()[-1]}") from e
 
 
 def _unknown(node: onnx.NodeProto) -> str:

@@ -84,7 +84,7 @@ def _lstm(cell: Cell, x: Value, states: tuple[Value, ...]) -> tuple[Value, ...]:
     f = 1.0 - i if cell.attrs.get("input_forget") else f_gate(cell.clipped(f if pf is None else f + pf * c))
     c = f * c + i * f_cell(cell.clipped(new))
     o = f_gate(cell.clipped(o if po is None else o + po * c))
-    return o * f_out(cell.clipped(c)), c
+    return o * f_out(c), c  # onnxruntime clips the gates, and not the cell
 
 
 def _thirds(v: Value) -> Sequence[Value]:

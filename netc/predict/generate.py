@@ -21,7 +21,8 @@ def write(model: Model, prompt: str, length: int, temperature: float = 1.0, seed
     vocabulary, kind = model.vocabulary, model.metadata.get("tokens", "")
     if vocabulary is None or list(vocabulary.words) != model.metadata.get("classes"):
         raise DataError(f"{model.path}: the model does not generate text; --prompt needs a net that predicts the next token")
-    known = list(data.encode(data.split(prompt, kind), vocabulary, "prompt"))
+    units = data.Units(kind, vocabulary)
+    known = list(units.encode(prompt, "prompt"))
     if not known:
         raise DataError("the prompt is empty; it needs at least one token")
     draws = random.uniform(seed, "predict", (length,))
@@ -34,7 +35,7 @@ def write(model: Model, prompt: str, length: int, temperature: float = 1.0, seed
         generated.append(_drawn(next(iter(outputs.values()))[-1, 0], temperature, float(draw)))
         # A net that carries its state reads only the new token; any other net reads its last steps again.
         fed = generated[-1:] if carried else (known + generated)[-window:]
-    return data.join([vocabulary.words[k] for k in generated], kind)
+    return units.decode(generated)
 
 
 def _drawn(probabilities: np.ndarray, temperature: float, uniform: float) -> int:

@@ -116,7 +116,7 @@ class Job:
         """The hash of the texts of the job, of the changes from the command line, and of the ONNX files of Model layers."""
         nets = (self.train, *self.tests)
         texts = [self.train.full_text, *(d.full_text for d in self.tests), self.solver_at[0].full_text, *self.overrides]
-        texts += [digest(path) for net in nets for _, path in model_files(net.message, net.path)]
+        texts += [digest(path) for net in nets for path in model_files(net)]
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:

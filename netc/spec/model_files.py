@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -12,23 +13,25 @@ from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, NetcError, SpecError, Suggestion, near
 from netc.files import CHUNK, cache_folder, open_plain, replacing
 from netc.spec import paths
+from netc.spec.document import Document
 
 SUFFIX, LARGEST = ".onnx", 1 << 31  # bytes, protobuf's limit
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 ZOO = "netc.zoo.base_model"  # imported only for a name of a model in a zoo
 
 
-def locate(param: pb.ModelParameter, net: str) -> Path:
-    """The path of the file that a Model layer of the net file `net` names. It is downloaded into the cache if it is elsewhere.
+def locate(document: Document, index: int) -> Path:
+    """The path of the file that the Model layer number `index` of a net names. It is downloaded into the cache if it is elsewhere.
 
     SpecError if it is not there, or if its hash differs from the one that an address needs.
     """
-    text, folder = param.file, Path(net).parent
+    param: pb.ModelParameter = document.message.layer[index].model_param
+    text, folder = param.file, Path(document.path).parent
     if param.sha256 and not SHA256.fullmatch(param.sha256):
         raise _wrong("sha256", f"`sha256` must be 64 hexadecimal digits, got {len(param.sha256)} characters.")
     if not text:
         raise _wrong("file", "`file` is missing. Add the path of an ONNX file, an address, or the name of a model in the zoo.")
-    if paths.published(net):
+    if paths.published(document.path) and ("layer", index, "model_param", "file") not in document.overrides:
         return _within(folder, text)
     if "://" in text:
         return _fetched(text, param.sha256.lower())
@@ -37,7 +40,7 @@ def locate(param: pb.ModelParameter, net: str) -> Path:
         return path
     if path.is_dir() and (path / "model.onnx").is_file():
         return path / "model.onnx"
-    if path.is_dir() or Path(text).suffix or len(Path(text).parts) > 1:
+    if path.is_dir() or text.lower().endswith(SUFFIX) or len(Path(text).parts) > 1:
         return _missing(folder, text)
     return _of_zoo(text)
 
@@ -46,14 +49,12 @@ def _wrong(field: str, text: str, suggestion: Suggestion | None = None) -> SpecE
     return SpecError(Diagnostic(None, text, suggestion, field))
 
 
-def model_files(net: pb.NetParameter, path: str) -> Iterator[tuple[pb.LayerParameter, Path]]:
-    """The Model layers of a net whose files are on this machine already, with their paths. A file that cannot be found is left out."""
-    for layer in net.layer:
-        if layer.type == "Model" and layer.HasField("model_param") and layer.model_param.file:
-            try:
-                yield layer, locate(layer.model_param, path)
-            except NetcError:
-                continue
+def model_files(document: Document) -> Iterator[Path]:
+    """The files of the Model layers of a net. A file that cannot be found is left out."""
+    for index, layer in enumerate(document.message.layer):
+        if layer.type == "Model" and layer.model_param.file:
+            with suppress(SpecError):
+                yield locate(document, index)
 
 
 def digest(path: Path) -> str:

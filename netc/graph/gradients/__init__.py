@@ -6,8 +6,10 @@ the gradient with respect to each input, or None for no gradient. It may broadca
 
 from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     activation,
+    einsum,
     elementwise,
     flat,
+    grid,
     host,
     indexing,
     linear,
@@ -18,6 +20,7 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     recursive,
     reduction,
     resize,
+    scatter,
     shape,
     slicing,
     transformer,

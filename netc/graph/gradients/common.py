@@ -50,3 +50,11 @@ def text(node: Node, name: str, default: str) -> str:
     """An attribute that is a word."""
     value: Any = node.attrs.get(name, default)
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def product_of_others(x: Value, product: Value, zeros: Value) -> Value:
+    """The product of all factors but x, from the product of those that are not 0 and the number of those that are."""
+    zero, none = op.Equal(x, constant(0, x.dtype)), constant(0, x.dtype)
+    safe = op.Where(zero, constant(1, x.dtype), x)
+    only_zero = masked(op.Equal(zeros, constant(1, x.dtype)), product)
+    return op.Where(zero, only_zero, masked(op.Equal(zeros, none), product / safe))

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from netc.graph.gradients.common import Gradients, masked, numbers, only
+from netc.graph.gradients.common import Gradients, numbers, only, product_of_others
 from netc.graph.ir import Node, Value, cast, constant, op, shape_of
 from netc.registry import gradient
 
@@ -59,14 +59,6 @@ def reduce_prod(node: Node, dy: Value) -> Gradients:
     some = op.Where(zero, constant(1, x.dtype), x)
     product, zeros = (op.ReduceProd(some, axes, noop_with_empty_axes=1), op.ReduceSum(cast(zero, x.dtype), axes, noop_with_empty_axes=1))
     return only(node, _kept(node, dy) * product_of_others(x, product, zeros))
-
-
-def product_of_others(x: Value, product: Value, zeros: Value) -> Value:
-    """The product of all factors but x, from the product of those that are not 0 and the number of those that are."""
-    zero, none = op.Equal(x, constant(0, x.dtype)), constant(0, x.dtype)
-    safe = op.Where(zero, constant(1, x.dtype), x)
-    only_zero = masked(op.Equal(zeros, constant(1, x.dtype)), product)
-    return op.Where(zero, only_zero, masked(op.Equal(zeros, none), product / safe))
 
 
 @gradient("ReduceL1")

@@ -24,7 +24,7 @@ from netc.runtime.kernel_table import CUDA
 from netc.runtime.session import Session
 from tests.differences import check_gradient
 from tests.graph.gradients.arrays import RNG, Fixed, away, normal, small
-from tests.graph.gradients.rows import elementwise, linear, moving, normalization, pooling, reduction, resize
+from tests.graph.gradients.rows import elementwise, grid, linear, moving, normalization, pooling, reduction, resize
 from tests.layers.formulas import FORMULAS
 from tests.layers.nets import net
 from tests.layers.test_gradients import ROWS as LAYERS
@@ -65,7 +65,7 @@ def over_time(
 ) -> tuple[Any, ...]:
     """Return a row of a recurrent op: 4 time steps, 3 columns, 2 hidden units. Some sequences start in the middle."""
     mark = constant(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]], np.float32)[:, :, None])
-    arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
+    arrays = small(4, 3, gates * 2), small(gates * 2, 2), *(small(*b) for b in bias), *(small(3, 2) for _ in range(states))
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
@@ -139,7 +139,9 @@ LEARNING: dict[str, Any] = {
         for m, a in (("nearest", 0), ("linear", 0), ("linear", 1))
     ] + [(lambda x: upsample(x, constant(np.zeros((1, 1, 4, 9))), mode="linear", align=0), normal(1, 2, 5, 3))],
 }  # fmt: skip
-ROWS = elementwise.ROWS | linear.ROWS | moving.ROWS | normalization.ROWS | pooling.ROWS | reduction.ROWS | resize.ROWS | LEARNING
+ROWS = (
+    elementwise.ROWS | grid.ROWS | linear.ROWS | moving.ROWS | normalization.ROWS | pooling.ROWS | reduction.ROWS | resize.ROWS | LEARNING
+)
 STANDARD = {name: rows for name, rows in ROWS.items() if name not in LEARNING}
 FLAT = {name for (domain, name), rule in registry.gradient.items() if rule is flat}  # no gradient, so nothing to compare
 HOSTED = {"netc.host.Python"}  # backward is a user's own method: tests/layers/test_python.py
@@ -198,6 +200,33 @@ def test_every_gradient_has_cuda_kernels(name: str) -> None:
 
 def test_no_gradient_flows_through_stop() -> None:
     check_gradient(lambda x: stop(x) * 0.0 + x, normal(3))
+
+
+INF = np.inf
+LIMITS: dict[str, tuple[Callable[[Value], Value], Any, Any]] = {
+    "equal maxima share": (lambda x: op.ReduceMax(x, [1]), [[1, 3, 3, 2]], [[0, 0.5, 0.5, 0]]),
+    "equal minima share": (lambda x: op.ReduceMin(x, [1]), [[1, 1, 3, 2]], [[0.5, 0.5, 0, 0]]),
+    "the first of a plane": (op.GlobalMaxPool, [[[1, 3, 3, 2]]], [[[0, 1, 0, 0]]]),
+    "one zero": (lambda x: op.ReduceProd(x, [1]), [[2, 0, 3]], [[0, 6, 0]]),
+    "two zeros": (lambda x: op.ReduceProd(x, [1]), [[0, 0, 3]], [[0, 0, 0]]),
+    "no length": (lambda x: op.ReduceL2(x, [1]), [[0, 0], [3, 4]], [[0, 0], [0.6, 0.8]]),
+    "no direction": (lambda x: op.LpNormalization(x, axis=1), [[0, 0]], [[0, 0]]),
+    "great exponents": (lambda x: op.ReduceLogSumExp(x, [1]), [[1000, 1000]], [[0.5, 0.5]]),
+    "nothing": (lambda x: op.ReduceLogSumExp(x, [1]), [[-INF, -INF]], [[0, 0]]),
+    "a power of 0": (lambda x: op.Pow(x, constant(np.float32(0))), [0, 2], [0, 0]),
+    "0 to a power": (lambda x: op.Pow(constant(np.float32(0)), x), [1, 2], [0, 0]),
+    "far below": (op.Celu, [-1e4, 1e4], [0, 1]),
+    "far away": (op.Softsign, [-1e18, 1e18], [0, 0]),
+    "the bounds": (lambda x: op.Clip(x, -1.0, 1.0), [-2, -1, 1, 2], [0, 1, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_gradients_at_their_limits(case: str) -> None:
+    f, x, expected = LIMITS[case]
+    at = np.array(x, np.float32)
+    session = Session(emit(gradients_of(f, [at], len(at))))
+    np.testing.assert_allclose(session.run({"x0": at} if session.inputs else {})["d0"], expected, rtol=1e-4, atol=1e-12)
 
 
 def test_first_winner_takes_the_gradient_of_a_tie() -> None:

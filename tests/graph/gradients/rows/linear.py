@@ -27,6 +27,12 @@ def transposed(x: tuple[int, ...], w: tuple[int, ...], **attrs: Any) -> tuple[An
     return lambda *values: op.ConvTranspose(*values, **attrs), normal(*x), normal(*w), normal(w[1] * attrs.get("group", 1))
 
 
+def einsum(equation: str, *shapes: tuple[int, ...]) -> tuple[Any, ...]:
+    f: Any = lambda *values: op.Einsum(*values, equation=equation)  # noqa: E731
+    batch = len(shapes) == 1 or shapes[0][0] == 5  # the first index is a batch of its own
+    return f if batch else Fixed(f, "an index of both"), *(normal(*s) for s in shapes)
+
+
 ROWS: dict[str, Any] = {
     "Conv": [
         (op.Conv, normal(2, 3, 5, 5), normal(4, 3, 3, 3), normal(4)),
@@ -51,6 +57,27 @@ ROWS: dict[str, Any] = {
         transposed((2, 3, 4, 4), (3, 2, 3, 4), strides=[2, 2], auto_pad="SAME_UPPER"),
         transposed((2, 3, 4, 4), (3, 2, 3, 4), strides=[2, 2], auto_pad="SAME_LOWER"),
         transposed((2, 3, 4, 4), (3, 2, 3, 4), strides=[2, 2], output_shape=[8, 9]),
+    ],
+    "Einsum": [
+        einsum("bij,jk->bik", (5, 2, 3), (3, 4)),
+        einsum("ij,jk", (2, 3), (3, 4)),
+        einsum("ij,jk->ki", (2, 3), (3, 4)),
+        einsum("bhid,bhjd->bhij", (2, 2, 3, 4), (2, 2, 5, 4)),
+        einsum("...ij,...jk->...ik", (2, 5, 2, 3), (1, 5, 3, 4)),
+        einsum("i...,i...", (3, 2), (3, 2)),
+        einsum("...ij -> ...ji", (5, 2, 3)),
+        einsum("bi,bj,bk->bijk", (2, 3), (2, 2), (2, 4)),
+        einsum("i,j->ij", (3,), (4,)),
+        einsum("i,i->", (3,), (3,)),
+        einsum("bij->b", (5, 2, 3)),
+        einsum("bij->", (5, 2, 3)),
+        einsum("bii->bi", (5, 3, 3)),
+        einsum("bii->b", (5, 3, 3)),
+        einsum("iij,jk->ik", (3, 3, 2), (2, 4)),
+        einsum("ba,bc->b", (2, 3), (2, 4)),
+        einsum("bij,bjk->bik", (1, 2, 3), (4, 3, 2)),
+        einsum("...i,...i->...", (3, 1, 2), (1, 4, 2)),
+        einsum("AB,BC->CA", (2, 3), (3, 4)),
     ],
     "Gemm": [
         *(gemm(i, j) for i in (0, 1) for j in (0, 1)),

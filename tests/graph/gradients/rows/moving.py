@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from netc.graph.ir import TRAINING, Value, constant, op
 from netc.graph.training_ops.shape import crop
@@ -18,8 +19,9 @@ def cut_in_a_run(*shape: int, out: Any, starts: list[int], ends: list[int], axes
     """A Slice whose bounds are computed."""
 
     def f(x: Value) -> Value:
-        begin = constant(starts) + op.Size(x) * 0
-        return op.Slice(x, begin, ends, axes, steps, shape=(x.shape[0], *out[1:]) if axes[0] else out)
+        begin = op.Cast(constant(starts) + op.Size(x) * 0, to=TensorProto.INT32)
+        end, by = (None if v is None else constant(np.array(v, np.int32)) for v in (ends, steps))
+        return op.Slice(x, begin, end, constant(np.array(axes, np.int32)), by, shape=(x.shape[0], *out[1:]) if axes[0] else out)
 
     return Fixed(f, "cut along it") if 0 in axes else f, normal(*shape)
 
@@ -34,6 +36,18 @@ def picked(shape: tuple[int, ...], index: Any, axis: int = 0, computed: bool = F
         return op.Gather(x, places + op.Size(x) * 0 if computed else places, axis=axis)
 
     return Fixed(f, "a table") if axis == 0 else f, normal(*shape)
+
+
+def written(name: str, index: Any, shape: tuple[int, ...], updates: tuple[int, ...], **attrs: Any) -> list[tuple[Any, ...]]:
+    """With each reduction; the data and the updates have zeros, of which some meet."""
+    call, places = getattr(op, name), constant(np.array(index))
+    data, more = spaced(*shape) + np.float32(0.03), spaced(*updates)
+
+    def f(reduction: str) -> Any:
+        return Fixed(lambda x, u: call(x, places, u, reduction=reduction, **attrs), "a table")
+
+    some, others = (np.where(np.arange(a.size).reshape(a.shape) % 3 == 0, np.float32(0), a) for a in (data, more))
+    return [*((f(r), data, more) for r in ("add", "mul", "max", "min")), (f("mul"), some, others)]
 
 
 LAST = np.iinfo(np.int64).max
@@ -89,6 +103,9 @@ CUTS: dict[str, Any] = {
         cut(2, 7, 3, starts=[5], ends=[0], axes=[1], steps=[-2]),
         cut(2, 7, 3, starts=[-2, -1], ends=[-6, -LAST], axes=[1, 2], steps=[-3, -1]),
         cut(2, 3, starts=[0, 0], ends=[LAST, 2]),
+        cut(2, 4, 3, starts=[-8], ends=[-6], axes=[1], steps=[-3]),  # one row, where Python cuts none
+        cut(2, 4, 3, starts=[9], ends=[1], axes=[1], steps=[-2]),
+        cut(2, 4, 3, starts=[2], ends=[2], axes=[1], steps=[2]),  # no row
         cut_in_a_run(2, 5, 3, out=(2, 3, 3), starts=[1], ends=[4], axes=[1], steps=None),
         cut_in_a_run(2, 5, 4, out=(2, 2, 4), starts=[4, 3], ends=[0, -9], axes=[1, 2], steps=[-2, -1]),
         cut_in_a_run(5, 2, out=(2, 2), starts=[1], ends=[4], axes=[0], steps=[2]),
@@ -127,6 +144,16 @@ INDICES: dict[str, Any] = {
     "ReverseSequence": [
         (lambda x: op.ReverseSequence(x, constant([4, 2]), time_axis=1, batch_axis=0), normal(2, 4, 3)),
         (Fixed(lambda x: op.ReverseSequence(x, constant([4, 2, 1])), "time"), normal(4, 3, 2)),
+    ],
+    "ScatterElements": [
+        *written("ScatterElements", [[2, 2, 0], [0, -3, 0]], (2, 4), (2, 3), axis=1),
+        *written("ScatterElements", [[1, 0], [-1, 2]], (3, 2), (2, 2)),
+        (lambda x, u: op.ScatterElements(x, constant(np.array([[2], [0]])), u, axis=1), normal(2, 3), normal(2, 1)),
+    ],
+    "ScatterND": [
+        *written("ScatterND", [[0], [2], [0], [-1]], (3, 2), (4, 2)),
+        *written("ScatterND", [[0, 1], [1, 0], [0, 1]], (2, 2, 3), (3, 3)),
+        (Fixed(lambda x, u: op.ScatterND(x, constant(np.array([[0, 1], [1, 0]])), u), "a table"), normal(2, 2, 3), normal(2, 3)),
     ],
     "TopK": [
         (lambda x: op.TopK(x, constant([2]), outputs=2)[0], spaced(3, 5)),
