@@ -18,8 +18,8 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "ctc", "segmentation", "trees", "rbm",
-    "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors",
+    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "ctc", "transformers", "segmentation", "trees",
+    "rbm", "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors",
     "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
@@ -37,7 +37,8 @@ SYNONYMS = {
     "clipping": ("clip_gradients", "clip_value"), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
     "data_augmentation": AUGMENT, "dataset": ("data",), "early_stopping": ("patience", "monitor"),
     "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror", "vertical_flip"), "gpu": ("cuda", "devices"),
-    "find_lr": ("find-lr",), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
+    "find_lr": ("find-lr",), "gpt": ("transformers",), "llm": ("transformers",), "inference": ("predict",),
+    "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",),
     "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
     "iou": ("segmentation", "MeanIoU"), "mask": ("segmentation", "mask_folder"), "ocr": ("ctc",), "speech": ("ctc",),
@@ -47,6 +48,7 @@ SYNONYMS = {
     "pretrained": ("zoo", "pretrain"), "reduce_on_plateau": ("plateau",), "regularization": ("weight_decay", "Dropout"),
     "restarts": ("cosine",), "resume": ("train", "reproducibility"), "rotate": ("rotation",), "schedule": ("lr_policy",),
     "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"), "swa": ("ema",),
+    "vit": ("transformers",),
 }  # fmt: skip
 
 
