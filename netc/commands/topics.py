@@ -17,7 +17,7 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
+    "nets", "losses", "training", "fine_tune", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
     "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
@@ -30,13 +30,14 @@ SYNONYMS = {
     "augmentation": ("transform_param", "mirror", "crop_size"), "checkpoint": ("snapshot", "reproducibility"),
     "clipping": ("clip_gradients",), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
     "data_augmentation": ("transform_param", "mirror", "crop_size"), "dataset": ("data",), "early_stopping": ("patience", "monitor"),
-    "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",), "gpu": ("cuda", "devices"),
-    "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
-    "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
+    "embedding": ("Embed",), "export": ("convert", "step-file"), "finetune": ("fine_tune",), "flip": ("mirror",),
+    "gpu": ("cuda", "devices"), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"),
+    "knn": ("Nearest",), "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
     "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "metrics": ("losses", "Accuracy", "AUC", "R2"),
-    "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"), "pretrained": ("zoo", "pretrain"),
+    "onnx": ("fine_tune", "step-file", "convert"), "outliers": ("clusters", "autoencoders"), "pretrained": ("fine_tune", "zoo", "pretrain"),
     "regularization": ("weight_decay", "Dropout"), "resume": ("train", "reproducibility"), "rotate": ("transform_param",),
     "schedule": ("lr_policy",), "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"),
+    "trainable": ("freeze",), "transfer_learning": ("fine_tune",),
 }  # fmt: skip
 
 
