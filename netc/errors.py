@@ -102,7 +102,12 @@ class Diagnostic:
 
     def __str__(self) -> str:
         sentence = f"{self.place}: {self.sentence}" if self.place else self.sentence
-        return "\n    ".join((sentence, *self.details, *(self.place.notes if self.place else ())))
+        return "\n    ".join((sentence, *self.below))
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The lines below the sentence: the details, and the notes of the place."""
+        return (*self.details, *(self.place.notes if self.place else ()))
 
     @property
     def sentence(self) -> str:

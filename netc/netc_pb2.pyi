@@ -610,7 +610,7 @@ class SolverState(_message.Message):
     def __init__(self, iter: _Optional[int] = ..., learned_net: _Optional[str] = ..., history: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., current_step: _Optional[int] = ...) -> None: ...
 
 class TransformationParameter(_message.Message):
-    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "pad", "pad_mode", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_grayscale", "random_erasing", "mixup_alpha", "cutmix_alpha", "workers", "on_error")
+    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "pad", "pad_mode", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_grayscale", "random_erasing", "mixup_alpha", "cutmix_alpha", "workers", "draft", "on_error")
     class PadMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CONSTANT: _ClassVar[TransformationParameter.PadMode]
@@ -646,6 +646,7 @@ class TransformationParameter(_message.Message):
     MIXUP_ALPHA_FIELD_NUMBER: _ClassVar[int]
     CUTMIX_ALPHA_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    DRAFT_FIELD_NUMBER: _ClassVar[int]
     ON_ERROR_FIELD_NUMBER: _ClassVar[int]
     scale: float
     mirror: bool
@@ -668,8 +669,9 @@ class TransformationParameter(_message.Message):
     mixup_alpha: float
     cutmix_alpha: float
     workers: int
+    draft: bool
     on_error: TransformationParameter.OnError
-    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., pad: _Optional[int] = ..., pad_mode: _Optional[_Union[TransformationParameter.PadMode, str]] = ..., vertical_flip: _Optional[bool] = ..., rotation: _Optional[float] = ..., random_resized_crop: _Optional[_Union[ResizedCropParameter, _Mapping]] = ..., color_jitter: _Optional[_Union[ColorJitterParameter, _Mapping]] = ..., random_grayscale: _Optional[float] = ..., random_erasing: _Optional[_Union[ErasingParameter, _Mapping]] = ..., mixup_alpha: _Optional[float] = ..., cutmix_alpha: _Optional[float] = ..., workers: _Optional[int] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
+    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., pad: _Optional[int] = ..., pad_mode: _Optional[_Union[TransformationParameter.PadMode, str]] = ..., vertical_flip: _Optional[bool] = ..., rotation: _Optional[float] = ..., random_resized_crop: _Optional[_Union[ResizedCropParameter, _Mapping]] = ..., color_jitter: _Optional[_Union[ColorJitterParameter, _Mapping]] = ..., random_grayscale: _Optional[float] = ..., random_erasing: _Optional[_Union[ErasingParameter, _Mapping]] = ..., mixup_alpha: _Optional[float] = ..., cutmix_alpha: _Optional[float] = ..., workers: _Optional[int] = ..., draft: _Optional[bool] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
 
 class ResizedCropParameter(_message.Message):
     __slots__ = ("scale", "ratio")

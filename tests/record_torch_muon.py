@@ -4,6 +4,7 @@ Run: python tests/record_torch_muon.py
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,8 +34,8 @@ def record(name: str, adjust: str) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    torch.Tensor.bfloat16 = torch.Tensor.float  # type: ignore[method-assign]  # torch rounds to bfloat16 before its iterations
-    arrays: dict[str, np.ndarray] = {}
+    torch.Tensor.bfloat16 = torch.Tensor.float  # torch rounds to bfloat16 before its iterations
+    arrays: dict[str, Any] = {}
     for name in SHAPES:
         for adjust in ("original", "match_rms_adamw"):
             arrays |= record(name, adjust)

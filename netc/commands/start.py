@@ -165,6 +165,8 @@ def _continued(path: str, program: Program, folder: RunFolder, threads: int, sho
     state = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
     trainer.go_on(state.states, state.iteration)
+    if schedules.follows_tests(program.job.settings.lr_policy):
+        trainer.plateau = schedules.Plateau(state.current_step)
     shown.say(f"continuing from {path}, iteration {state.iteration}")
     if note := caffe_snapshots.step_note(state, program):
         shown.note(note)

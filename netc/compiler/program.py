@@ -4,8 +4,8 @@
 |--------------|---------------------------------------------------|-------------------------------------------------|
 | train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
 | gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics and carries |
-| update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
-| test.onnx    | batch/<blob>, state/ of all but slots             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
+| update.onnx  | grad/<name>, lr, state/ of parameters, slots and averages | next/ of the same                        |
+| test.onnx    | batch/<blob>, state/ of what it reads             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
 | model.onnx   | the net's inputs, batch N, state/ of carries      | its outputs, next/ of carries; weights and preprocessing inside |
 | open.onnx    | the same, and state/ of parameters and statistics | the same                                        |
 """
@@ -22,7 +22,7 @@ from netc import data, schedules
 from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
-from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
+from netc.compiler.metadata import average_facts, dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
 from netc.compiler.raw_columns import named_outputs, table_facts
 from netc.compiler.step import StepGraphs, watch_graph
 from netc.errors import Diagnostic
@@ -237,6 +237,7 @@ class Program:
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.name in BATCH],
             "lr": self._rate_facts() if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
+            "average": average_facts(self.job.settings.ema) if kind in ("train", "update") else None,
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
 

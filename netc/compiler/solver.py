@@ -66,9 +66,8 @@ def _unused(solver: pb.SolverParameter) -> list[str]:
         return []
     record = registry.optimizer.records[solver.type]
     types = [solver.type, *record["others"][:1]] if "others" in record else [solver.type]
-    used = {name for kind in types for name in signature(registry.optimizer[kind]).parameters} | (
-        {"adamw"} if "others" in record else set()
-    )
+    used = {name for kind in types for name in signature(registry.optimizer[kind]).parameters}
+    used |= {"adamw"} if "others" in record else set()
     given = [f for f in ("momentum", "momentum2", "rms_decay") if solver.HasField(f) and getattr(solver, f)]
     own = [field.name for field, _ in solver.ListFields() if field.name in ("adjust_lr", "adamw")]
     return [name for name in (*given, *own) if name not in used]

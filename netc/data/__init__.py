@@ -34,7 +34,7 @@ from netc.data.sources.arrays import CHANNELS, channels_first, read_npy, read_np
 from netc.data.sources.hdf5 import Hdf5Writer
 from netc.data.sources.text import encode, join, split
 from netc.data.tables import Reader, Tables, describe, open, vocabulary
-from netc.data.transforms.checks import unaugmented
+from netc.data.transforms.checks import augmentations, unaugmented
 from netc.data.transforms.normalization import Normalisation, normalisation, read_blob
 from netc.data.transforms.rows import resized
 
@@ -57,6 +57,7 @@ __all__ = [
     "Table",
     "Tables",
     "TopSpec",
+    "augmentations",
     "channels_first",
     "continues",
     "describe",

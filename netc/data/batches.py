@@ -79,7 +79,16 @@ class Feed:
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """Return one array per top. `sub_batch` counts within an iteration of training."""
-        first, count = self._span(iteration, sub_batch)
+        return self._made(*self._span(iteration, sub_batch))
+
+    def seen(self, row: int, epoch: int) -> tuple[np.ndarray, ...]:
+        """Return a row as training reads it in an epoch: one array per top, with one row. The source must have an end."""
+        assert self.rows is not None
+        first = epoch * self.rows
+        return self._made(first + int(np.flatnonzero(self._order(first, self.rows) == row)[0]), 1)
+
+    def _made(self, first: int, count: int) -> tuple[np.ndarray, ...]:
+        """The transformed and mixed rows of each top."""
         if self._mixing is None:
             arrays = self._read(first, count)
         else:

@@ -264,6 +264,9 @@ class Source(Protocol):
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """Return one array per top. It depends only on the seed and these two numbers."""
 
+    def seen(self, row: int, epoch: int) -> tuple[np.ndarray, ...]:
+        """Return a row as training reads it in an epoch: one array per top, with one row. The source must have an end."""
+
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Return rows of a top, by their numbers, before any order or transformation."""
 

@@ -34,6 +34,7 @@ FIELDS_OF = {  # fields of data_param that only some files have
     "channels_last": ("arrays", "an array", (".npy", ".npz")),
     "arrays": ("files of arrays", "one", (".npz",)),
 }
+DRAFTED = ("folder", "images in a table")  # sources that read image files and resize them as Pillow does
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,10 @@ def _described(request: Request, table: Table) -> Description:
     if not given.tokens:  # the classes of a text are its characters or words
         check_names(given.name, classes)
     kinds, name = source_name(request)
+    param = request.layer.transform_param
+    if param.draft and not (param.resize_height and name in DRAFTED):
+        text = "`draft` is for folders and tables of images that are resized. Set `resize_height` and `resize_width`, or remove it."
+        raise DataError(text, field="draft")
     facts = {f: v for f, v in kinds.records[name].items() if f in ("noun", "channels")}
     return replace(given, tops=tops, added=added, classes=classes, stream=table.stream, **facts)
 

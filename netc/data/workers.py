@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
+from netc import netc_pb2 as pb
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -26,6 +28,11 @@ class Workers:
 
 
 AUTOMATIC, INLINE = Workers(0), Workers(1)
+
+
+def workers_of(layer: pb.LayerParameter) -> Workers:
+    """The threads of a data layer."""
+    return Workers(layer.transform_param.workers)
 
 
 def _cores() -> int:

@@ -116,7 +116,7 @@ class _Writer:
                 continue
             elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
                 self._expand(node, under or node, trace(node, self.bodies))
-            elif (other := _evenly_padded(node) or _compared(node)) is not None:
+            elif (other := _evenly_padded(node) or _compared(node) or _rounded_down(node)) is not None:
                 self._expand(node, under or node, other)
             else:
                 self._node(node, under or node)
@@ -267,6 +267,32 @@ def _compared(node: Node) -> Body | None:
     positive = op.Where(x < constant(np.zeros((), x.dtype)), x + constant(np.asarray(depth.item(), x.dtype)), x)
     hot = op.Equal(op.Unsqueeze(positive, [axis]), constant(numbers))
     return Body((x, None, None), (op.Where(hot, constant(values[1]), constant(values[0])),))
+
+
+def _rounded_down(node: Node) -> Body | None:
+    """Return a body for pooling that rounds up, if ONNX counts windows beyond the image there; None for other nodes.
+
+    onnxruntime leaves such windows out in a run, and rejects the next op when it loads the model. As much padding behind the image as the
+    last window needs has the same effect as rounding up, unless the padding counts.
+    """
+    attrs, rank = dict(node.attrs), node.operands[0].rank - 2 if node.operands else 0
+    if node.domain or not attrs.get("ceil_mode") or attrs.get("auto_pad", "NOTSET") != "NOTSET" or len(node.types[0].shape) < 3:
+        return None
+    strides, dilations = (list(attrs.get(name, [1] * rank)) for name in ("strides", "dilations"))
+    pads, axes = list(attrs.get("pads", [0] * 2 * rank)), []
+    for n, m, *window in zip(node.operands[0].shape[2:], node.types[0].shape[2:], attrs["kernel_shape"], strides, dilations, strict=True):
+        if isinstance(n, str) or isinstance(m, str):
+            return None
+        axes.append((n, m, *window))
+    room = [n + pads[k] + pads[rank + k] - d * (size - 1) - 1 for k, (n, _, size, _, d) in enumerate(axes)]
+    if all(-(-r // s) + 1 == m for r, (_, m, _, s, _) in zip(room, axes, strict=True)):
+        return None
+    short = [max(0, (m - 1) * s - r) for r, (_, m, _, s, _) in zip(room, axes, strict=True)]
+    if any(short) and attrs.get("count_include_pad"):
+        return None
+    attrs |= {"ceil_mode": 0, "pads": [*pads[:rank], *(p + more for p, more in zip(pads[rank:], short, strict=True))]}
+    x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
+    return Body((x,), getattr(op, node.op)(x, outputs=len(node.types), **attrs))
 
 
 def _info(value: Value, name: str) -> onnx.ValueInfoProto:

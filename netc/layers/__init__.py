@@ -33,6 +33,7 @@ from netc.layers import (  # noqa: F401
     recursive,
     regression_loss,
     relative,
+    segmentation,
     selection,
     shape,
     squeeze_excite,

@@ -1,5 +1,7 @@
 """Attention. Blobs are (T, N, C): time first, then the batch. Matrices are ordered as in torch's MultiheadAttention."""
 
+from typing import Any
+
 from netc import netc_pb2 as pb
 from netc.graph.ir import Value, cast, constant, op, stop
 from netc.graph.training_ops import activation
@@ -34,7 +36,7 @@ def attend(ctx: Context, x: Value, keys: Value | None = None, mask: Value | None
     heads, kv_heads = _heads(ctx, channels)
     kv_size = channels // heads * kv_heads
     if keys is None:
-        q, kv = linear(ctx, x, "", channels + 2 * kv_size), None
+        q = kv = linear(ctx, x, "", channels + 2 * kv_size)
     else:
         q, kv = linear(ctx, x, "_query", channels), linear(ctx, keys, "_keys", 2 * kv_size)
     source = x if keys is None else keys
@@ -42,10 +44,9 @@ def attend(ctx: Context, x: Value, keys: Value | None = None, mask: Value | None
     noise = None
     if ctx.training and p.dropout:
         noise = ctx.noise("attention_mask", (x.shape[1], heads, x.shape[0], source.shape[0]))
-    rotary = p.rotary_base if p.rotary else 0.0
-    y, weights = ops.attention(
-        q, kv, bias, noise, heads=heads, kv_heads=kv_heads, causal=int(p.causal), dropout=p.dropout if noise else 0.0, rotary=rotary
-    )
+    attrs: dict[str, Any] = {"heads": heads, "kv_heads": kv_heads, "packed": int(keys is None), "causal": int(p.causal)}
+    rates: dict[str, Any] = {"dropout": p.dropout if noise else 0.0, "rotary": p.rotary_base if p.rotary else 0.0}
+    y, weights = ops.attention(q, kv, bias, noise, **attrs, **rates)
     return linear(ctx, y, "_out", channels), weights
 
 

@@ -1,7 +1,11 @@
 """Layers that normalise each row or image on its own, so that they do the same in training and afterwards."""
 
+from collections.abc import Callable
+from functools import partial
+from math import prod
+
 from netc import netc_pb2 as pb
-from netc.graph.ir import Value
+from netc.graph.ir import Value, op, shape_of
 from netc.graph.training_ops import layer_norm as ops
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of
@@ -20,7 +24,7 @@ def layer_norm(ctx: Context, x: Value) -> Value:
     size = sizes(x.shape[axis:])
     scale = ctx.weight("scale", size, ONE) if p.affine else None
     bias = ctx.weight("bias", size, ZERO) if p.affine and p.bias_term else None
-    return ops.layer_norm(x, scale, bias, axis=axis, epsilon=p.eps)
+    return _over_last(x, axis, scale, bias, norm=partial(ops.layer_norm, epsilon=p.eps))
 
 
 @layer("RMSNorm", stem="norm")
@@ -29,7 +33,17 @@ def rms_norm(ctx: Context, x: Value) -> Value:
     p = ctx.param.rms_norm_param
     axis = axis_of(ctx, p.axis, x, "rms_norm_param", "axis")
     scale = ctx.weight("scale", sizes(x.shape[axis:]), ONE) if p.affine else None
-    return ops.rms_norm(x, scale, axis=axis, epsilon=p.eps)
+    return _over_last(x, axis, scale, norm=partial(ops.rms_norm, epsilon=p.eps))
+
+
+def _over_last(x: Value, axis: int, *affine: Value | None, norm: Callable[..., Value]) -> Value:
+    """The result of `norm`, which works along the last axis, with the axes from `axis` on as one."""
+    if axis == x.rank - 1:
+        return norm(x, *affine)
+    size = prod(sizes(x.shape[axis:]))
+    flat = op.Reshape(x, [*[0] * axis, size] if axis else [1, size], shape=(*x.shape[:axis], size) if axis else (1, size))
+    y = norm(flat, *(a if a is None else op.Reshape(a, [size]) for a in affine))
+    return op.Reshape(y, shape_of(x), shape=x.shape)
 
 
 @layer("GroupNorm", stem="norm", places="same")

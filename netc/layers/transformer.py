@@ -33,9 +33,9 @@ def _norm(ctx: Context, x: Value, number: int) -> Value:
     p, size = ctx.param.transformer_param, sizes(x.shape[2:])
     scale = ctx.weight(f"norm{number}_scale", size, ONE)
     if p.norm == p.RMS:
-        return layer_norm.rms_norm(x, scale, axis=2, epsilon=p.eps)
+        return layer_norm.rms_norm(x, scale, epsilon=p.eps)
     bias = ctx.weight(f"norm{number}_bias", size, ZERO) if ctx.param.attention_param.bias_term else None
-    return layer_norm.layer_norm(x, scale, bias, axis=2, epsilon=p.eps)
+    return layer_norm.layer_norm(x, scale, bias, epsilon=p.eps)
 
 
 def _connected(ctx: Context, x: Value) -> Value:

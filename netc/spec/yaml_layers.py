@@ -8,7 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
-from netc.spec.blocks import Entry, named_by, resolved
+from netc.spec.blocks import Entry, last_reads, named_by, resolved
 from netc.spec.document import FieldPath
 from netc.spec.fields import LAYER_FIELDS, own_fields
 from netc.spec.other_names import suggest_field, suggest_type
@@ -113,6 +113,7 @@ def complete(reading: Reading, layers: Sequence[tuple[Entry, Any, set[str]]], ne
             layer.name = entry.scope + layer.name
     newest = [net.input[0] if layers and net.input else None]  # the newest blob before each layer
     own: dict[str, set[str]] = {scope: set() for scope in names}  # the blobs that the text of each block names
+    last = last_reads([layer.bottom for _, layer, _ in layers])
     for k, (entry, layer, written) in enumerate(layers):
         above = resolved(entry.newest, newest, own)
         if not layer.type:
@@ -133,7 +134,8 @@ def complete(reading: Reading, layers: Sequence[tuple[Entry, Any, set[str]]], ne
                     reading.error(at(entry.node), f"{layer.type}: `bottom` is missing. {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
-            layer.top.extend(default_tops(of_type, layer, "bottom" not in written))
+            in_place = "bottom" not in written and last.get(entry.newest, k) <= k
+            layer.top.extend(default_tops(of_type, layer, in_place))
         else:
             layer.top[:] = [named_by(top, newest, own) for top in layer.top]
         newest.append(newest_after(of_type, layer.top, above))

@@ -156,16 +156,16 @@ def lstm_grad() -> Node:
     return node_of(recurrent.lstm_grad(y, None, None, GATES, None, s, g, c, t))
 
 
-HEADS: Mapping[str, Any] = {"heads": 2, "kv_heads": 2, "causal": 0, "dropout": 0.0, "rotary": 0.0}
+HEADS: Mapping[str, Any] = {"heads": 2, "kv_heads": 2, "packed": 1, "causal": 0, "dropout": 0.0, "rotary": 0.0}
 
 
 def attended(qkv: Value) -> Value:
-    return attention.attention(qkv, None, None, None, **HEADS)[0]
+    return attention.attention(qkv, qkv, None, None, **HEADS)[0]
 
 
 def attention_grad_of(qkv: Value) -> Value:
     y, weights = attended(qkv).node.outputs
-    found: Value = attention.attention_grad(y, None, weights, qkv, None, None, **HEADS)
+    found: Value = attention.attention_grad(y, None, weights, qkv, qkv, None, **HEADS)
     return found
 
 

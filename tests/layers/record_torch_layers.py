@@ -4,6 +4,7 @@ Run: python tests/layers/record_torch_layers.py
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,27 @@ def aligned() -> Iterator[Case]:
         yield f"ctc/{name}", loss, {"x": 2 * torch.randn(count, len(label[some]), 6), "label": label[some], **times}
 
 
+def overlapping() -> Iterator[Case]:
+    """Dice losses by the formula of Milletari et al. 2016, per image and class."""
+
+    def dice(p: Any, y: Any, smooth: float, weights: Any) -> Any:
+        both, either = (v.flatten(2).sum(2) for v in (p * y, p + y))
+        each = 1 - (2 * both + smooth) / (either + smooth)
+        return (each * weights / weights.sum()).sum(1).mean()
+
+    def classes(x: Any, label: Any, weights: Any = torch.ones(3)) -> Any:  # noqa: B008
+        return dice(x.softmax(1), F.one_hot(label, 3).movedim(3, 1).double(), 1, weights)
+
+    def masks(x: Any, label: Any) -> Any:
+        valid = label != 2
+        return dice(x.sigmoid() * valid, label * valid.double(), 0.5, torch.ones(2))
+
+    label = torch.randint(0, 3, (2, 4, 5))
+    yield "dice/classes", classes, {"x": torch.randn(2, 3, 4, 5), "label": label}
+    yield "dice/weights", partial(classes, weights=torch.tensor([1, 2, 0.5])), {"x": torch.randn(2, 3, 4, 5), "label": label}
+    yield "dice/masks", masks, {"x": torch.randn(2, 2, 4, 5), "label": torch.randint(0, 3, (2, 2, 4, 5))}
+
+
 def record(name: str, function: Callable[..., Any], inputs: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the arrays of a case: its inputs, y, dy, and the gradients of sum(y dy), computed in double precision."""
     doubles = {n: v.double().requires_grad_() if v.is_floating_point() else v for n, v in inputs.items()}
@@ -100,7 +122,7 @@ def record(name: str, function: Callable[..., Any], inputs: dict[str, Any]) -> d
 def main() -> None:
     torch.manual_seed(0)
     arrays: dict[str, Any] = {}
-    for cases in (upsampled, convolved, excited, shuffled, aligned):
+    for cases in (upsampled, convolved, excited, shuffled, aligned, overlapping):
         for case in cases():
             arrays |= record(*case)
     np.savez_compressed(Path(__file__).with_name("torch_layers.npz"), **arrays)

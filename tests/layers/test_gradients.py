@@ -52,14 +52,6 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("Bias: {bottom: x, num_axes: 2}", {"x": normal(2, 3, 4)}),
         ("Bias: {bottom: [x, b], axis: 2}", {"x": normal(2, 3, 4), "b": normal(4)}),
     ],
-    "CTCLoss": [
-        ("CTCLoss: {bottom: [x, label]}", {"x": normal(6, 3, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
-        ("CTCLoss: {bottom: [x, label, cont], reduction: SUM, blank: -1}",
-         {"x": normal(4, 2, 4), "label": [[1, 2], [0, -1]], "cont": CONT}),
-        ("Permute: {bottom: x, top: s, order: [1, 0, 2]}\nCTCLoss: {bottom: [s, label]}",
-         {"x": normal(3, 5, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
-        ("CTCLoss: {bottom: [x, label], reduction: BATCH_MEAN, zero_infinity: true}", {"x": normal(2, 2, 4), "label": [[1, 1], [3, 2]]}),
-    ],
     "Clip": [("Clip: {bottom: x, min: -0.3, max: 0.5}", {"x": spaced(3, 4) + 0.07})],
     "Concat": [("Concat: {bottom: [x, z]}", {"x": normal(2, 3, 2), "z": normal(2, 1, 2)})],
     "ContrastiveLoss": [
@@ -110,10 +102,6 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "GammaLoss": [
         ("GammaLoss: {bottom: [x, label]}", {"x": normal(4, 1), "label": AMOUNTS}),
         ("GammaLoss: {bottom: [x, label, weight]}", {"x": normal(4), "label": AMOUNTS, "weight": WEIGHTS}),
-    ],
-    "GlobalPooling": [
-        ("GlobalPooling: {bottom: x}", {"x": normal(2, 3, 4, 5)}),
-        ("GlobalPooling: {bottom: x, pool: MAX, keepdims: true}", {"x": spaced(2, 3, 4, 2)}),
     ],
     "HingeLoss": [
         (f"HingeLoss: {{bottom: [x, label], norm: {norm}}}", {"x": away(4, 3), "label": LABELS}) for norm in ("L1", "L2")
@@ -173,10 +161,6 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("PReLU: {bottom: x, top: y, channel_shared: true}", {"x": away(2, 3)}),
     ],
     "Parameter": [("Parameter: {top: w, shape: {dim: [2, 3]}}\nEltwise: {bottom: [x, w], operation: PROD}", {"x": normal(2, 3)})],
-    "PixelShuffle": [
-        ("PixelShuffle: {bottom: x, upscale_factor: 2}", {"x": normal(2, 8, 3, 2)}),
-        ("PixelShuffle: {bottom: x, upscale_factor: 2, inverse: true}", {"x": normal(2, 2, 4, 6)}),
-    ],
     "PoissonLoss": [
         ("PoissonLoss: {bottom: [x, label]}", {"x": normal(4, 1), "label": [0, 3, 1, 2]}),
         ("PoissonLoss: {bottom: [x, label, weight]}", {"x": normal(4), "label": [0, 3, 1, 2], "weight": WEIGHTS}),
@@ -225,11 +209,6 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("Scale: {bottom: x, bias_term: true}", {"x": normal(2, 3, 4)}),
         ("Scale: {bottom: [x, s], axis: 0}", {"x": normal(2, 3, 4), "s": normal(2, 3)}),
     ],
-    "SeparableConvolution": [
-        ("SeparableConvolution: {bottom: x, num_output: 4, kernel_size: 3, pad: 1, stride: 2, depth_multiplier: 2}",
-         {"x": normal(2, 3, 5, 6)}),
-        ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 2, dilation: 2, bias_term: false}", {"x": normal(2, 2, 7)}),
-    ],
     "Sigmoid": [("Sigmoid: {bottom: x}", {"x": normal(3, 4)})],
     "SigmoidCrossEntropyLoss": [
         (f"SigmoidCrossEntropyLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(4, 3), "label": MARKS})
@@ -247,22 +226,11 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
          {"x": normal(2, 3, 2, 2), "label": MAPS}),
     ],
     "Split": [("Split: {bottom: x, top: [a, b]}", {"x": normal(2, 3)})],
-    "SqueezeExcite": [
-        ("SqueezeExcite: {bottom: x, squeeze_channels: 2}", {"x": normal(2, 4, 3, 3)}),
-        ("SqueezeExcite: {bottom: x, reduction: 2, activation: SWISH, gate: HARD_SIGMOID}", {"x": 0.3 * normal(2, 4, 3)}),
-    ],
     "Swish": [("Swish: {bottom: x, beta: 1.5}", {"x": normal(3, 4)})],
     "TanH": [("TanH: {bottom: x}", {"x": normal(3, 4)})],
     "TweedieLoss": [
         ("TweedieLoss: {bottom: [x, label]}", {"x": normal(4, 1), "label": [0.5, 0, 0, 2.5]}),
         ("TweedieLoss: {bottom: [x, label, weight], power: 1.2}", {"x": normal(4), "label": [0.5, 0, 0, 2.5], "weight": WEIGHTS}),
-    ],
-    "Upsample": [
-        (f"Upsample: {{bottom: x, {fields}}}", {"x": normal(2, 3, 5, 4)})
-        for fields in ("scale: 2", "scale: [2, 3], mode: BILINEAR", "size: [7, 9], mode: BILINEAR, align_corners: true", "size: [7, 3]")
-    ] + [
-        ("Upsample: {bottom: x, scale: 1.7, mode: BILINEAR}", {"x": normal(2, 3, 5)}),
-        ("Upsample: {bottom: [x, label], mode: BILINEAR}", {"x": normal(2, 2, 2, 3, 2), "label": np.ones((2, 1, 3, 4, 3))}),
     ],
     "Tile": [("Tile: {bottom: x, tiles: 3}", {"x": normal(2, 3, 2)}), ("Tile: {bottom: x, axis: -1, tiles: 2}", {"x": normal(2, 3)})],
 }  # fmt: skip
@@ -281,14 +249,15 @@ ROWS |= {
         (f"Model: {{bottom: x, file: {SMALL}, input: flat}}", {"x": normal(2, 48)}),
     ],
 }
-PAST, WIDE = np.random.default_rng(0).normal(size=(4, 2, 6)), "weight_filler: {type: gaussian, std: 0.5}"  # scores of a moderate size
+PAST, WIDE = np.random.default_rng(0).normal(size=(4, 2, 6)), "weight_filler: {type: gaussian, std: 0.5}"
+STEEP = {"Attention", "Transformer"}  # layers with products of several matrices
 ROWS |= {
     "Attention": [
         (f"Attention: {{bottom: x, heads: 2, {WIDE}}}", {"x": PAST}),
         (f"Attention: {{bottom: x, top: [y, w], heads: 3, kv_heads: 1, causal: true, rotary: true, {WIDE}}}", {"x": PAST}),
         (f"Attention: {{bottom: [x, cont], heads: 2, causal: true, dropout: 0.3, {WIDE}}}", {"x": PAST, "cont": CONT}),
         (f"Attention: {{bottom: [x, z, cont], top: [y, w], heads: 2, bias_term: false, {WIDE}}}",
-         {"x": PAST, "z": 0.3 * normal(4, 2, 3), "cont": CONT}),
+         {"x": PAST, "z": normal(4, 2, 3), "cont": CONT}),
     ],
     "GroupNorm": [
         ("GroupNorm: {bottom: x, group: 2}", {"x": normal(2, 4, 3, 2)}),
@@ -320,9 +289,53 @@ ROWS |= {
          {"x": PAST, "cont": CONT}),
     ],
 }  # fmt: skip
+# Rows of later layers come last, so that the random numbers of the others stay.
+ROWS |= {
+    "CTCLoss": [
+        ("CTCLoss: {bottom: [x, label]}", {"x": normal(6, 3, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
+        ("CTCLoss: {bottom: [x, label, cont], reduction: SUM, blank: -1}",
+         {"x": normal(4, 2, 4), "label": [[1, 2], [0, -1]], "cont": CONT}),
+        ("Permute: {bottom: x, top: s, order: [1, 0, 2]}\nCTCLoss: {bottom: [s, label]}",
+         {"x": normal(3, 5, 4), "label": [[1, 2, 2], [3, -1, -1], [-1, -1, -1]]}),
+        ("CTCLoss: {bottom: [x, label], reduction: BATCH_MEAN, zero_infinity: true}", {"x": normal(2, 2, 4), "label": [[1, 1], [3, 2]]}),
+    ],
+    "DiceLoss": [
+        ("DiceLoss: {bottom: [x, label]}", {"x": normal(2, 3, 2, 2), "label": MAPS}),
+        ("DiceLoss: {bottom: [x, label], smooth: 0, ignore_label: 2, class_weight: [1, 2, 0.5]}",
+         {"x": normal(2, 3, 4), "label": MARKS[:2, [0, 1, 2, 1]]}),
+    ],
+    "GlobalPooling": [
+        ("GlobalPooling: {bottom: x}", {"x": normal(2, 3, 4, 5)}),
+        ("GlobalPooling: {bottom: x, pool: MAX, keepdims: true}", {"x": spaced(2, 3, 4, 2)}),
+    ],
+    "PixelShuffle": [
+        ("PixelShuffle: {bottom: x, upscale_factor: 2}", {"x": normal(2, 8, 3, 2)}),
+        ("PixelShuffle: {bottom: x, upscale_factor: 2, inverse: true}", {"x": normal(2, 2, 4, 6)}),
+    ],
+    "SeparableConvolution": [
+        ("SeparableConvolution: {bottom: x, num_output: 4, kernel_size: 3, pad: 1, stride: 2, depth_multiplier: 2}",
+         {"x": normal(2, 3, 5, 6)}),
+        ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 2, dilation: 2, bias_term: false}", {"x": normal(2, 2, 7)}),
+    ],
+    "SigmoidDiceLoss": [
+        ("SigmoidDiceLoss: {bottom: [x, label]}", {"x": normal(2, 1, 2, 2), "label": MAPS % 2}),
+        ("SigmoidDiceLoss: {bottom: [x, label], smooth: 0.1, ignore_label: 2}", {"x": normal(4, 3, 1), "label": MARKS}),
+    ],
+    "SqueezeExcite": [
+        ("SqueezeExcite: {bottom: x, squeeze_channels: 2}", {"x": normal(2, 4, 3, 3)}),
+        ("SqueezeExcite: {bottom: x, reduction: 2, activation: SWISH, gate: HARD_SIGMOID}", {"x": 0.3 * normal(2, 4, 3)}),
+    ],
+    "Upsample": [
+        (f"Upsample: {{bottom: x, {fields}}}", {"x": normal(2, 3, 5, 4)})
+        for fields in ("scale: 2", "scale: [2, 3], mode: BILINEAR", "size: [7, 9], mode: BILINEAR, align_corners: true", "size: [7, 3]")
+    ] + [
+        ("Upsample: {bottom: x, scale: 1.7, mode: BILINEAR}", {"x": normal(2, 3, 5)}),
+        ("Upsample: {bottom: [x, label], mode: BILINEAR}", {"x": normal(2, 2, 2, 3, 2), "label": np.ones((2, 1, 3, 4, 3))}),
+    ],
+}  # fmt: skip
 NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
-    "CharacterErrorRate", "DECLoss", "Data",
+    "CharacterErrorRate", "DECLoss", "Data", "MeanIoU",
     "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
     "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
     "TreeData", "WindowData",
@@ -340,4 +353,4 @@ def test_every_layer_has_a_row() -> None:
 def test_gradient(kind: str, provider: str) -> None:
     """Check both sets of bodies. Those for CUDA run on the CPU too."""
     for layers, inputs in ROWS[kind]:
-        check_gradient(layers, provider, fixed=WHOLE, **inputs)
+        check_gradient(layers, provider, WHOLE, small=kind in STEEP, step=2e-3 if kind in STEEP else 1e-2, **inputs)

@@ -57,6 +57,7 @@ ROWS: dict[str, Any] = {
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
     "Deviance": "deviance: x label > deviance; an end; 2/1 to 2; deviance_param; metric; whole mean_of_columns; lower is better 0 1; "
     "reads 1 0; label",
+    "DiceLoss": "loss: x label > loss; an end; 2/0 to 2; dice_loss_param; loss; deployed as Softmax; whole mean; reads 1; label",
     "Dropout": "drop1: x > x; 1/1; dropout_param; 1 x + 0; elementwise; linear",
     "DummyData": "data:  > data label; 0/1 or more; dummy_data_param; source",
     "Eltwise": "eltwise1: ? > eltwise1; 2 or more/1; eltwise_param; 1 x + 0",
@@ -95,6 +96,7 @@ ROWS: dict[str, Any] = {
     "MAE": "mae: x label > mae; an end; 2/1 to 2; metric; whole mean_of_columns; lower is better 0 1; label",
     "MVN": "mvn1: x > mvn1; 1/1; mvn_param; 1 x + 0",
     "MatMul": "matmul1: ? > matmul1; 2/1; matmul_param; never in place",
+    "MeanIoU": "mean_iou: x label > mean_iou; an end; 2/1 to 2; mean_iou_param; metric; whole mean_iou; reads 1 0; label",
     "MeanStep": "mean1: x > mean1; 1 to 2/1; never in place",
     "MemberHead": "head: x > head; 1/1; member_head_param; never in place",
     "MemberLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; huber_loss_param member_loss_param quantile_param tweedie_loss_param; "
@@ -138,6 +140,7 @@ ROWS: dict[str, Any] = {
     "SeparableConvolution": "conv1: x > conv1; 1/1; convolution_param separable_convolution_param; 1/2 x + -1/2",
     "SigmoidCrossEntropyLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param; loss; deployed as Sigmoid; whole mean; "
     "reads 1 2; label",
+    "SigmoidDiceLoss": "loss: x label > loss; an end; 2/0 to 2; dice_loss_param; loss; deployed as Sigmoid; whole mean; reads 1; label",
     "Silence": "silence: x > ; 1 or more/0",
     "Slice": "slice1: x > slice1; 1/1 or more; slice_param",
     "Softmax": "prob: x > prob; 1/1; softmax_param; 1 x + 0",

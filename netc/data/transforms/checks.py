@@ -19,11 +19,16 @@ def uses(param: pb.TransformationParameter, fields: Sequence[str]) -> list[str]:
     return [f.name for f, value in param.ListFields() if f.name in fields and (f.message_type or value)]
 
 
+def augmentations(param: pb.TransformationParameter) -> list[str]:
+    """The fields that make training rows differ from epoch to epoch."""
+    return uses(param, ("crop_size", *AUGMENTATIONS))
+
+
 def unaugmented(param: pb.TransformationParameter) -> pb.TransformationParameter:
     """The transformation without all that is random, and without cropping."""
     plain = pb.TransformationParameter()
     plain.CopyFrom(param)
-    for field in ("crop_size", *AUGMENTATIONS):
+    for field in augmentations(param):
         plain.ClearField(field)
     return plain
 

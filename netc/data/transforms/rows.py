@@ -18,7 +18,7 @@ from netc.data.transforms.erasing import erase
 from netc.data.transforms.geometry import Border, Window, bordered, moved
 from netc.data.transforms.luck import PER_REGION, Luck, between, central, region
 from netc.data.transforms.normalization import Normalisation, normalisation
-from netc.data.workers import Workers
+from netc.data.workers import Workers, workers_of
 
 CHUNK = 1 << 18  # values of the rows that a thread transforms together
 BORDERS: dict[int, Border] = {
@@ -149,7 +149,7 @@ def transform(request: Request, top: TopSpec, channels: str = "") -> Transform:
     param = request.layer.transform_param
     return Transform(
         param, request.phase == "TRAIN", Luck(request.seed, request.layer.name), top, transformed(param, top),
-        normalisation(param, top.sizes, request.base), color.BGR if channels == "BGR" else color.RGB, Workers(param.workers),
+        normalisation(param, top.sizes, request.base), color.BGR if channels == "BGR" else color.RGB, workers_of(request.layer),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def attention(node: Node, dy: Value | None, dweights: Value | None) -> Gradients
     read: list[Any] = [*node.inputs[:2], node.inputs[3]]
     dy = zeros_like(y) if dy is None else dy
     found = attention_grad(dy, dweights, weights, *read, **node.attrs)
-    dq, dkv = found if isinstance(found, tuple) else (found, None)
+    dq, dkv = (found, None) if node.attrs["packed"] else found
     return dq, dkv, None, None
 
 

@@ -1,8 +1,8 @@
 """Attention of several heads, and its gradient (Vaswani et al. 2017).
 
-q is (T, N, heads D), and kv is (S, N, 2 kv_heads D): keys, then values. Without kv, q holds all three: (T, N, (heads + 2 kv_heads) D). The
-optional bias (N, 1, T or 1, S) is added to the scores. With `dropout`, noise (N, heads, T, S) is uniform in [0, 1). `rotary` is the base of
-the rotary angles, 0 for none. T, S and N may be symbolic.
+q is (T, N, heads D), and kv is (S, N, 2 kv_heads D): keys, then values. If they are `packed`, q and kv are the same value, which holds all
+three: (T, N, (heads + 2 kv_heads) D). The optional bias (N, 1, T or 1, S) is added to the scores. With `dropout`, noise (N, heads, T, S) is
+uniform in [0, 1). `rotary` is the base of the rotary angles, 0 for none. T, S and N may be symbolic.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ class Heads:
 
     heads: int
     kv_heads: int
+    packed: int
     causal: int
     dropout: float
     rotary: float
@@ -34,9 +35,9 @@ class Heads:
         """How many heads read the same keys."""
         return self.heads // self.kv_heads
 
-    def parts(self, q: Value, kv: Value | None) -> tuple[Value, ...]:
+    def parts(self, q: Value, kv: Value) -> tuple[Value, ...]:
         """Queries, keys and values."""
-        if kv is not None:
+        if not self.packed:
             return (q, *op.Split(kv, num_outputs=2, axis=2, outputs=2))
         size = int(q.shape[2]) // (self.heads + 2 * self.kv_heads)
         return op.Split(q, [self.heads * size, self.kv_heads * size, self.kv_heads * size], axis=2, outputs=3)
@@ -81,7 +82,7 @@ def rotated(x: Value, base: float, back: bool = False) -> Value:
     return op.Concat(a * cos - b * sin, b * cos + a * sin, axis=3)
 
 
-def _prepared(by: Heads, q: Value, kv: Value | None) -> tuple[Value, ...]:
+def _prepared(by: Heads, q: Value, kv: Value) -> tuple[Value, ...]:
     """Queries and keys after rotation, and values: (T, N, heads, D) each."""
     q, k, v = by.parts(q, kv)
     q, k, v = _apart(q, by.heads), _apart(k, by.kv_heads), _apart(v, by.kv_heads)
@@ -100,11 +101,11 @@ def _hidden(scores: Value) -> Value:
 
 @training_op("Attention", multiply_adds=multiply_adds.attention)
 def attention(
-    q: Value, kv: Value | None, bias: Value | None, noise: Value | None, *, heads: int, kv_heads: int, causal: int, dropout: float,
-    rotary: float,
+    q: Value, kv: Value, bias: Value | None, noise: Value | None, *, heads: int, kv_heads: int, packed: int, causal: int,
+    dropout: float, rotary: float,
 ) -> tuple[Value, ...]:  # fmt: skip
     """(y (T, N, heads D), weights (N, heads, T, S)): weights = softmax(q k' / sqrt(D) + bias), y = weights v."""
-    by = Heads(heads, kv_heads, causal, dropout, rotary)
+    by = Heads(heads, kv_heads, packed, causal, dropout, rotary)
     q, k, v = _prepared(by, q, kv)
     scale = np.float32(int(q.shape[3]) ** -0.5)
     scores = op.Transpose(q * scale, perm=[1, 2, 0, 3]) @ op.Transpose(k, perm=[1, 2, 3, 0])
@@ -117,12 +118,12 @@ def attention(
 
 @training_op("AttentionGrad", multiply_adds=multiply_adds.attention_gradient)
 def attention_grad(
-    dy: Value, dweights: Value | None, weights: Value, q: Value, kv: Value | None, noise: Value | None, *, heads: int, kv_heads: int,
-    causal: int, dropout: float, rotary: float,
+    dy: Value, dweights: Value | None, weights: Value, q: Value, kv: Value, noise: Value | None, *, heads: int, kv_heads: int,
+    packed: int, causal: int, dropout: float, rotary: float,
 ) -> Any:  # fmt: skip
-    """The gradient with respect to q; with kv, those with respect to q and kv. The weights are an output of the op."""
-    by = Heads(heads, kv_heads, causal, dropout, rotary)
-    packed, (q, k, v) = kv is None, _prepared(by, q, kv)
+    """The gradients with respect to q and kv; if they are packed, one gradient. The weights are an output of the op."""
+    by = Heads(heads, kv_heads, packed, causal, dropout, rotary)
+    q, k, v = _prepared(by, q, kv)
     scale = np.float32(int(q.shape[3]) ** -0.5)
     by_head = op.Transpose(_apart(dy, heads), perm=[1, 2, 0, 3])
     through = by_head @ op.Transpose(v, perm=[1, 2, 3, 0])

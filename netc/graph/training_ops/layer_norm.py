@@ -1,4 +1,4 @@
-"""Normalization of each row or image on its own, and its gradient: over the last axes, or over groups of channels.
+"""Normalization of each row or image on its own, and its gradient: over the last axis, or over groups of channels.
 
 Scale and bias are optional. The gradients compute the moments again: they are cheaper than to keep them.
 """
@@ -12,10 +12,6 @@ from netc.graph.training_ops.define import training_op
 from netc.graph.training_ops.normalization import per_channel
 
 
-def _last(x: Value, axis: int) -> list[int]:
-    return list(range(axis, x.rank))
-
-
 def _moments(x: Value, axes: list[int], epsilon: float) -> tuple[Value, Value]:
     """(x - mean, 1 / sqrt(variance + epsilon))."""
     centred = x - op.ReduceMean(x, axes)
@@ -27,39 +23,38 @@ def _summed(x: Value, axes: list[int]) -> Value:
 
 
 @training_op("LayerNorm")
-def layer_norm(x: Value, scale: Value | None, bias: Value | None, *, axis: int, epsilon: float) -> Value:
-    """(x - mean) / sqrt(variance + epsilon) scale + bias, over the axes from `axis` on (Ba et al. 2016)."""
-    scale = constant(np.ones([int(d) for d in x.shape[axis:]], np.float32)) if scale is None else scale
-    return op.LayerNormalization(x, scale, *([] if bias is None else [bias]), axis=axis, epsilon=epsilon)
+def layer_norm(x: Value, scale: Value | None, bias: Value | None, *, epsilon: float) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) scale + bias, over the last axis (Ba et al. 2016)."""
+    scale = constant(np.ones(int(x.shape[-1]), np.float32)) if scale is None else scale
+    return op.LayerNormalization(x, scale, *([] if bias is None else [bias]), axis=-1, epsilon=epsilon)
 
 
 @training_op("LayerNormGrad")
-def layer_norm_grad(dy: Value, x: Value, scale: Value | None, *, axis: int, epsilon: float) -> tuple[Value, ...]:
+def layer_norm_grad(dy: Value, x: Value, scale: Value | None, *, epsilon: float) -> tuple[Value, ...]:
     """The gradients with respect to x, scale and bias."""
-    axes = _last(x, axis)
+    axes, before = [-1], list(range(x.rank - 1))
     centred, inverse_std = _moments(x, axes, epsilon)
     y = centred * inverse_std
     g = dy if scale is None else dy * scale
     dx = (g - op.ReduceMean(g, axes) - y * op.ReduceMean(g * y, axes)) * inverse_std
-    before = list(range(axis))
     return dx, _summed(dy * y, before), _summed(dy, before)
 
 
 @training_op("RMSNorm")
-def rms_norm(x: Value, scale: Value | None, *, axis: int, epsilon: float) -> Value:
-    """x / sqrt(mean of x^2 + epsilon) scale, over the axes from `axis` on (Zhang and Sennrich 2019)."""
-    y = x * op.Reciprocal(op.Sqrt(op.ReduceMean(x * x, _last(x, axis)) + epsilon))
+def rms_norm(x: Value, scale: Value | None, *, epsilon: float) -> Value:
+    """x / sqrt(mean of x^2 + epsilon) scale, over the last axis (Zhang and Sennrich 2019)."""
+    y = x * op.Reciprocal(op.Sqrt(op.ReduceMean(x * x, [-1]) + epsilon))
     return y if scale is None else y * scale
 
 
 @training_op("RMSNormGrad")
-def rms_norm_grad(dy: Value, x: Value, scale: Value | None, *, axis: int, epsilon: float) -> tuple[Value, ...]:
+def rms_norm_grad(dy: Value, x: Value, scale: Value | None, *, epsilon: float) -> tuple[Value, ...]:
     """The gradients with respect to x and scale."""
-    axes = _last(x, axis)
+    axes = [-1]
     inverse = op.Reciprocal(op.Sqrt(op.ReduceMean(x * x, axes) + epsilon))
     y = x * inverse
     g = dy if scale is None else dy * scale
-    return (g - y * op.ReduceMean(g * y, axes)) * inverse, _summed(dy * y, list(range(axis)))
+    return (g - y * op.ReduceMean(g * y, axes)) * inverse, _summed(dy * y, list(range(x.rank - 1)))
 
 
 def _grouped(x: Value, group: int) -> Value:

@@ -38,15 +38,19 @@ class Block:
 
 @dataclass(frozen=True)
 class Definitions:
-    """The blocks of a net by name. `unusable` are those with errors; their uses give no further errors."""
+    """The blocks of a net by name. `unusable` are those with errors; their uses give no further errors.
+
+    `complete`: all included files could be read.
+    """
 
     blocks: Mapping[str, Block]
     unusable: frozenset[str]
+    complete: bool
 
 
 def definitions(reading: Reading, root: MappingNode) -> Definitions:
     """Read the blocks that a net file defines or includes. Errors are added to `reading`."""
-    reader = _Reader({}, set(), {}, paths.published(reading.path))
+    reader = _Reader({}, set(), {}, [], paths.published(reading.path))
     reader.file(reading, root, (Path(reading.path).resolve(),))
     blocks = reader.blocks
     uses = {name: {u for n in block.items for u in _used(n) if u in blocks} for name, block in blocks.items()}
@@ -56,7 +60,7 @@ def definitions(reading: Reading, root: MappingNode) -> Definitions:
         chain = " -> ".join(f"{name!r} ({blocks[name].place.file}:{blocks[name].place.line})" for name in (*ring, ring[0]))
         reading.report(Diagnostic(blocks[ring[0]].place, f"Block {ring[0]!r} uses itself: {chain}."))
     unusable = reader.wrong.union(endless)
-    return Definitions(blocks, frozenset(unusable | {n for n in blocks if reached[n] & unusable}))
+    return Definitions(blocks, frozenset(unusable | {n for n in blocks if reached[n] & unusable}), not reader.unread)
 
 
 def _used(node: Node) -> Iterator[str]:
@@ -96,11 +100,12 @@ def _rings(endless: Sequence[str], uses: Mapping[str, set[str]], reached: Mappin
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads files with definitions. `blocks`, `wrong` and `done` grow while it reads."""
+    """Reads files with definitions. All fields but the last grow while it reads; `unread` are files with errors."""
 
     blocks: dict[str, Block]
     wrong: set[str]
     done: dict[Path, Place]
+    unread: list[str]
     published: bool
 
     def file(self, reading: Reading, root: MappingNode, chain: tuple[Path, ...]) -> None:
@@ -191,8 +196,10 @@ class _Reader:
     def _includes(self, reading: Reading, node: Node, chain: tuple[Path, ...]) -> None:
         for item in children(node):
             if not isinstance(item, ScalarNode) or not given(item):
+                self.unread.append("")
                 reading.error(at(item), f"`include` must be the path of a YAML file, got {named(item)}.")
             elif wrong := self._include(reading, item, chain):
+                self.unread.append(item.value)
                 reading.error(at(item), f"Cannot include {item.value!r}: {wrong}")
 
     def _include(self, reading: Reading, node: ScalarNode, chain: tuple[Path, ...]) -> str:
@@ -239,6 +246,7 @@ class _Reader:
         except SpecError as e:
             found = e.diagnostics
         for d in found:
+            self.unread.append(file)
             reading.report(replace(d, details=(*d.details, note)))
 
 

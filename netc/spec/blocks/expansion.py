@@ -5,7 +5,7 @@ replaces references when the layers have names.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from yaml.nodes import MappingNode, Node, ScalarNode
@@ -55,6 +55,11 @@ def resolved(reference: str, newest: Sequence[str | None], own: Mapping[str, set
     if mark:
         return scope + name if name in own.get(scope, ()) else name
     return newest[int(scope)] if scope.isdecimal() and int(scope) < len(newest) else reference
+
+
+def last_reads(bottoms: Iterable[Iterable[str]]) -> dict[str, int]:
+    """The last layer that reads each reference. Up to there, no layer may overwrite that blob by default."""
+    return {reference: k for k, layer in enumerate(bottoms) for reference in layer if reference.startswith(MARK)}
 
 
 def named_by(reference: str, newest: Sequence[str | None], own: Mapping[str, set[str]]) -> str:
@@ -113,7 +118,7 @@ class _Walk:
                 newest = self._repeat(item, inner, newest)
             elif item is not None and item.name in self.found.blocks:
                 newest = self._use(item, self.found.blocks[item.name], inner, newest)
-            else:
+            elif self.found.complete or not isinstance(item, Use) or item.name in registry.layer:
                 newest = self._layer(node, item, inner, newest)
         return newest
 

@@ -26,3 +26,4 @@ NAMES = {
     "last": "The newest blob: the first top of the last layer that is no loss or metric.",
     "i": "The number of the round in a `repeat`, from 1.",
 }
+TOPICS = NET_KEYS | BLOCK_KEYS | REPEAT_KEYS | USE_KEYS | {f"${name}": text for name, text in NAMES.items()}  # for `netc help`

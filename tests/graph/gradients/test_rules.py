@@ -65,17 +65,17 @@ def over_time(
 ) -> tuple[Any, ...]:
     """Return a row of a recurrent op: 4 time steps, 3 columns, 2 hidden units. Some sequences start in the middle."""
     mark = constant(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]], np.float32)[:, :, None])
-    arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
+    arrays = small(4, 3, gates * 2), small(gates * 2, 2), *(small(*b) for b in bias), *(small(3, 2) for _ in range(states))
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
 def heads(output: int = 0, kv: bool = False, bias: bool = False, noise: bool = False, **attrs: Any) -> tuple[Any, ...]:
     """Return a row of attention with 2 heads of 2 values: 3 steps read 3 steps, or with `kv` 4 steps."""
-    full = {"heads": 2, "kv_heads": 2, "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
+    full = {"heads": 2, "kv_heads": 2, "packed": int(not kv), "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
     arrays = [normal(3, 2, 4), normal(4, 2, 8)] if kv else [normal(3, 2, 4 + 4 * full["kv_heads"])]
     hidden = constant(np.float32(-1e9) * np.array([[[[0, 1, 0, 0]]], [[[0, 0, 1, 1]]]], np.float32)) if bias else None
     uniform = constant(RNG.uniform(size=(2, 2, 3, 4)).astype(np.float32)) if noise else None
-    return lambda q, kv=None: attention(q, kv, hidden, uniform, **full)[output], *arrays
+    return lambda q, kv=None: attention(q, q if kv is None else kv, hidden, uniform, **full)[output], *arrays
 
 
 LABELS = np.array([0, 2, 1, 2])
@@ -117,12 +117,12 @@ LEARNING: dict[str, Any] = {
         (lambda x: layer_norm.group_norm(x, None, None, group=3, epsilon=0.1), normal(2, 3, 2, 2)),
     ],
     f"{TRAINING}.LayerNorm": [
-        (lambda *v: layer_norm.layer_norm(*v, axis=1, epsilon=0.1), normal(3, 2, 4), normal(2, 4), normal(2, 4)),
-        (lambda x: layer_norm.layer_norm(x, None, None, axis=2, epsilon=0.1), normal(3, 2, 4)),
+        (lambda *v: layer_norm.layer_norm(*v, epsilon=0.1), normal(3, 2, 4), normal(4), normal(4)),
+        (lambda x: layer_norm.layer_norm(x, None, None, epsilon=0.1), normal(3, 2, 4)),
     ],
     f"{TRAINING}.RMSNorm": [
-        (lambda *v: layer_norm.rms_norm(*v, axis=2, epsilon=0.1), normal(3, 2, 4), normal(4)),
-        (lambda x: layer_norm.rms_norm(x, None, axis=1, epsilon=0.1), normal(3, 2, 4)),
+        (lambda *v: layer_norm.rms_norm(*v, epsilon=0.1), normal(3, 2, 4), normal(4)),
+        (lambda x: layer_norm.rms_norm(x, None, epsilon=0.1), normal(3, 2, 4)),
     ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
@@ -198,6 +198,33 @@ def test_every_gradient_has_cuda_kernels(name: str) -> None:
 
 def test_no_gradient_flows_through_stop() -> None:
     check_gradient(lambda x: stop(x) * 0.0 + x, normal(3))
+
+
+INF = np.inf
+LIMITS: dict[str, tuple[Callable[[Value], Value], Any, Any]] = {
+    "equal maxima share": (lambda x: op.ReduceMax(x, [1]), [[1, 3, 3, 2]], [[0, 0.5, 0.5, 0]]),
+    "equal minima share": (lambda x: op.ReduceMin(x, [1]), [[1, 1, 3, 2]], [[0.5, 0.5, 0, 0]]),
+    "the first of a plane": (op.GlobalMaxPool, [[[1, 3, 3, 2]]], [[[0, 1, 0, 0]]]),
+    "one zero": (lambda x: op.ReduceProd(x, [1]), [[2, 0, 3]], [[0, 6, 0]]),
+    "two zeros": (lambda x: op.ReduceProd(x, [1]), [[0, 0, 3]], [[0, 0, 0]]),
+    "no length": (lambda x: op.ReduceL2(x, [1]), [[0, 0], [3, 4]], [[0, 0], [0.6, 0.8]]),
+    "no direction": (lambda x: op.LpNormalization(x, axis=1), [[0, 0]], [[0, 0]]),
+    "great exponents": (lambda x: op.ReduceLogSumExp(x, [1]), [[1000, 1000]], [[0.5, 0.5]]),
+    "nothing": (lambda x: op.ReduceLogSumExp(x, [1]), [[-INF, -INF]], [[0, 0]]),
+    "a power of 0": (lambda x: op.Pow(x, constant(np.float32(0))), [0, 2], [0, 0]),
+    "0 to a power": (lambda x: op.Pow(constant(np.float32(0)), x), [1, 2], [0, 0]),
+    "far below": (op.Celu, [-1e4, 1e4], [0, 1]),
+    "far away": (op.Softsign, [-1e18, 1e18], [0, 0]),
+    "the bounds": (lambda x: op.Clip(x, -1.0, 1.0), [-2, -1, 1, 2], [0, 1, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_gradients_at_their_limits(case: str) -> None:
+    f, x, expected = LIMITS[case]
+    at = np.array(x, np.float32)
+    session = Session(emit(gradients_of(f, [at], len(at))))
+    np.testing.assert_allclose(session.run({"x0": at} if session.inputs else {})["d0"], expected, rtol=1e-4, atol=1e-12)
 
 
 def test_first_winner_takes_the_gradient_of_a_tie() -> None:
