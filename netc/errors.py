@@ -30,11 +30,15 @@ LONGEST = 200  # letters of a name that are compared
 
 @dataclass(frozen=True)
 class Place:
-    """A file, or a line and column in it, both counted from 1 (0 if unknown)."""
+    """A file, or a line and column in it, both counted from 1 (0 if unknown).
+
+    `notes` say how the line became part of the net, such as the use of a block.
+    """
 
     file: str
     line: int = 0
     column: int = 0
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -98,7 +102,12 @@ class Diagnostic:
 
     def __str__(self) -> str:
         sentence = f"{self.place}: {self.sentence}" if self.place else self.sentence
-        return "\n    ".join((sentence, *self.details))
+        return "\n    ".join((sentence, *self.below))
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The lines below the sentence: the details, and the notes of the place."""
+        return (*self.details, *(self.place.notes if self.place else ()))
 
     @property
     def sentence(self) -> str:

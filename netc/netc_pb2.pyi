@@ -92,7 +92,7 @@ class ParamSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ..., lr_mult: _Optional[float] = ..., decay_mult: _Optional[float] = ...) -> None: ...
 
 class LayerParameter(_message.Message):
-    __slots__ = ("name", "type", "bottom", "top", "phase", "loss_weight", "param", "blobs", "propagate_down", "include", "exclude", "transform_param", "loss_param", "accuracy_param", "argmax_param", "batch_norm_param", "bias_param", "clip_param", "concat_param", "contrastive_loss_param", "convolution_param", "crop_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "elu_param", "embed_param", "exp_param", "flatten_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "input_param", "log_param", "lrn_param", "memory_data_param", "mvn_param", "parameter_param", "pooling_param", "power_param", "prelu_param", "python_param", "recurrent_param", "reduction_param", "relu_param", "reshape_param", "scale_param", "sigmoid_param", "softmax_param", "spp_param", "slice_param", "swish_param", "tanh_param", "threshold_param", "tile_param", "window_data_param", "custom", "standardize_param", "rbm_param", "tree_data_param", "recursive_param", "auc_param", "hard_sigmoid_param", "members_param", "member_head_param", "member_loss_param", "softmax_loss_param", "tweedie_loss_param", "rate_param", "quantile_param", "huber_loss_param", "focal_loss_param", "f1_param", "calibration_error_param", "average_precision_param", "deviance_param", "multi_label_accuracy_param", "kmeans_param", "cluster_assignment_param", "dec_loss_param", "nearest_param", "table_param", "encode_param", "relative_param")
+    __slots__ = ("name", "type", "bottom", "top", "phase", "loss_weight", "param", "blobs", "propagate_down", "include", "exclude", "transform_param", "loss_param", "accuracy_param", "argmax_param", "batch_norm_param", "bias_param", "clip_param", "concat_param", "contrastive_loss_param", "convolution_param", "crop_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "elu_param", "embed_param", "exp_param", "flatten_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "image_data_param", "infogain_loss_param", "inner_product_param", "input_param", "log_param", "lrn_param", "memory_data_param", "mvn_param", "parameter_param", "pooling_param", "power_param", "prelu_param", "python_param", "recurrent_param", "reduction_param", "relu_param", "reshape_param", "scale_param", "sigmoid_param", "softmax_param", "spp_param", "slice_param", "swish_param", "tanh_param", "threshold_param", "tile_param", "window_data_param", "custom", "standardize_param", "rbm_param", "tree_data_param", "recursive_param", "auc_param", "hard_sigmoid_param", "members_param", "member_head_param", "member_loss_param", "softmax_loss_param", "tweedie_loss_param", "rate_param", "quantile_param", "huber_loss_param", "focal_loss_param", "f1_param", "calibration_error_param", "average_precision_param", "deviance_param", "multi_label_accuracy_param", "kmeans_param", "cluster_assignment_param", "dec_loss_param", "nearest_param", "table_param", "encode_param", "relative_param", "model_param", "attention_param", "transformer_param", "matmul_param", "position_param", "permute_param", "layer_norm_param", "rms_norm_param", "group_norm_param", "instance_norm_param", "gelu_param", "global_pooling_param", "pixel_shuffle_param", "upsample_param", "separable_convolution_param", "squeeze_excite_param", "ctc_param", "character_error_rate_param", "dice_loss_param", "mean_iou_param", "freeze", "lr_mult")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     BOTTOM_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +181,28 @@ class LayerParameter(_message.Message):
     TABLE_PARAM_FIELD_NUMBER: _ClassVar[int]
     ENCODE_PARAM_FIELD_NUMBER: _ClassVar[int]
     RELATIVE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MODEL_PARAM_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_PARAM_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORMER_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MATMUL_PARAM_FIELD_NUMBER: _ClassVar[int]
+    POSITION_PARAM_FIELD_NUMBER: _ClassVar[int]
+    PERMUTE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    LAYER_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    RMS_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    GROUP_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_NORM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    GELU_PARAM_FIELD_NUMBER: _ClassVar[int]
+    GLOBAL_POOLING_PARAM_FIELD_NUMBER: _ClassVar[int]
+    PIXEL_SHUFFLE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    UPSAMPLE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    SEPARABLE_CONVOLUTION_PARAM_FIELD_NUMBER: _ClassVar[int]
+    SQUEEZE_EXCITE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    CTC_PARAM_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_ERROR_RATE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    DICE_LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
+    MEAN_IOU_PARAM_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_FIELD_NUMBER: _ClassVar[int]
+    LR_MULT_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     bottom: _containers.RepeatedScalarFieldContainer[str]
@@ -269,7 +291,37 @@ class LayerParameter(_message.Message):
     table_param: TableParameter
     encode_param: EncodeParameter
     relative_param: RelativeParameter
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., phase: _Optional[_Union[Phase, str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., custom: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., standardize_param: _Optional[_Union[StandardizeParameter, _Mapping]] = ..., rbm_param: _Optional[_Union[RBMParameter, _Mapping]] = ..., tree_data_param: _Optional[_Union[TreeDataParameter, _Mapping]] = ..., recursive_param: _Optional[_Union[RecursiveParameter, _Mapping]] = ..., auc_param: _Optional[_Union[AUCParameter, _Mapping]] = ..., hard_sigmoid_param: _Optional[_Union[HardSigmoidParameter, _Mapping]] = ..., members_param: _Optional[_Union[MembersParameter, _Mapping]] = ..., member_head_param: _Optional[_Union[MemberHeadParameter, _Mapping]] = ..., member_loss_param: _Optional[_Union[MemberLossParameter, _Mapping]] = ..., softmax_loss_param: _Optional[_Union[SoftmaxLossParameter, _Mapping]] = ..., tweedie_loss_param: _Optional[_Union[TweedieLossParameter, _Mapping]] = ..., rate_param: _Optional[_Union[RateParameter, _Mapping]] = ..., quantile_param: _Optional[_Union[QuantileParameter, _Mapping]] = ..., huber_loss_param: _Optional[_Union[HuberLossParameter, _Mapping]] = ..., focal_loss_param: _Optional[_Union[FocalLossParameter, _Mapping]] = ..., f1_param: _Optional[_Union[F1Parameter, _Mapping]] = ..., calibration_error_param: _Optional[_Union[CalibrationErrorParameter, _Mapping]] = ..., average_precision_param: _Optional[_Union[AveragePrecisionParameter, _Mapping]] = ..., deviance_param: _Optional[_Union[DevianceParameter, _Mapping]] = ..., multi_label_accuracy_param: _Optional[_Union[MultiLabelAccuracyParameter, _Mapping]] = ..., kmeans_param: _Optional[_Union[KMeansParameter, _Mapping]] = ..., cluster_assignment_param: _Optional[_Union[ClusterAssignmentParameter, _Mapping]] = ..., dec_loss_param: _Optional[_Union[DECLossParameter, _Mapping]] = ..., nearest_param: _Optional[_Union[NearestParameter, _Mapping]] = ..., table_param: _Optional[_Union[TableParameter, _Mapping]] = ..., encode_param: _Optional[_Union[EncodeParameter, _Mapping]] = ..., relative_param: _Optional[_Union[RelativeParameter, _Mapping]] = ...) -> None: ...
+    model_param: ModelParameter
+    attention_param: AttentionParameter
+    transformer_param: TransformerParameter
+    matmul_param: MatMulParameter
+    position_param: PositionParameter
+    permute_param: PermuteParameter
+    layer_norm_param: LayerNormParameter
+    rms_norm_param: RMSNormParameter
+    group_norm_param: GroupNormParameter
+    instance_norm_param: InstanceNormParameter
+    gelu_param: GELUParameter
+    global_pooling_param: GlobalPoolingParameter
+    pixel_shuffle_param: PixelShuffleParameter
+    upsample_param: UpsampleParameter
+    separable_convolution_param: SeparableConvolutionParameter
+    squeeze_excite_param: SqueezeExciteParameter
+    ctc_param: CTCParameter
+    character_error_rate_param: CharacterErrorRateParameter
+    dice_loss_param: DiceLossParameter
+    mean_iou_param: MeanIoUParameter
+    freeze: _containers.RepeatedScalarFieldContainer[str]
+    lr_mult: _containers.RepeatedCompositeFieldContainer[LearningRateRule]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., phase: _Optional[_Union[Phase, str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., contrastive_loss_param: _Optional[_Union[ContrastiveLossParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., embed_param: _Optional[_Union[EmbedParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., hdf5_data_param: _Optional[_Union[HDF5DataParameter, _Mapping]] = ..., hdf5_output_param: _Optional[_Union[HDF5OutputParameter, _Mapping]] = ..., hinge_loss_param: _Optional[_Union[HingeLossParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ImageDataParameter, _Mapping]] = ..., infogain_loss_param: _Optional[_Union[InfogainLossParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., parameter_param: _Optional[_Union[ParameterParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., python_param: _Optional[_Union[PythonParameter, _Mapping]] = ..., recurrent_param: _Optional[_Union[RecurrentParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[SigmoidParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., spp_param: _Optional[_Union[SPPParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[TanHParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., window_data_param: _Optional[_Union[WindowDataParameter, _Mapping]] = ..., custom: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., standardize_param: _Optional[_Union[StandardizeParameter, _Mapping]] = ..., rbm_param: _Optional[_Union[RBMParameter, _Mapping]] = ..., tree_data_param: _Optional[_Union[TreeDataParameter, _Mapping]] = ..., recursive_param: _Optional[_Union[RecursiveParameter, _Mapping]] = ..., auc_param: _Optional[_Union[AUCParameter, _Mapping]] = ..., hard_sigmoid_param: _Optional[_Union[HardSigmoidParameter, _Mapping]] = ..., members_param: _Optional[_Union[MembersParameter, _Mapping]] = ..., member_head_param: _Optional[_Union[MemberHeadParameter, _Mapping]] = ..., member_loss_param: _Optional[_Union[MemberLossParameter, _Mapping]] = ..., softmax_loss_param: _Optional[_Union[SoftmaxLossParameter, _Mapping]] = ..., tweedie_loss_param: _Optional[_Union[TweedieLossParameter, _Mapping]] = ..., rate_param: _Optional[_Union[RateParameter, _Mapping]] = ..., quantile_param: _Optional[_Union[QuantileParameter, _Mapping]] = ..., huber_loss_param: _Optional[_Union[HuberLossParameter, _Mapping]] = ..., focal_loss_param: _Optional[_Union[FocalLossParameter, _Mapping]] = ..., f1_param: _Optional[_Union[F1Parameter, _Mapping]] = ..., calibration_error_param: _Optional[_Union[CalibrationErrorParameter, _Mapping]] = ..., average_precision_param: _Optional[_Union[AveragePrecisionParameter, _Mapping]] = ..., deviance_param: _Optional[_Union[DevianceParameter, _Mapping]] = ..., multi_label_accuracy_param: _Optional[_Union[MultiLabelAccuracyParameter, _Mapping]] = ..., kmeans_param: _Optional[_Union[KMeansParameter, _Mapping]] = ..., cluster_assignment_param: _Optional[_Union[ClusterAssignmentParameter, _Mapping]] = ..., dec_loss_param: _Optional[_Union[DECLossParameter, _Mapping]] = ..., nearest_param: _Optional[_Union[NearestParameter, _Mapping]] = ..., table_param: _Optional[_Union[TableParameter, _Mapping]] = ..., encode_param: _Optional[_Union[EncodeParameter, _Mapping]] = ..., relative_param: _Optional[_Union[RelativeParameter, _Mapping]] = ..., model_param: _Optional[_Union[ModelParameter, _Mapping]] = ..., attention_param: _Optional[_Union[AttentionParameter, _Mapping]] = ..., transformer_param: _Optional[_Union[TransformerParameter, _Mapping]] = ..., matmul_param: _Optional[_Union[MatMulParameter, _Mapping]] = ..., position_param: _Optional[_Union[PositionParameter, _Mapping]] = ..., permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ..., layer_norm_param: _Optional[_Union[LayerNormParameter, _Mapping]] = ..., rms_norm_param: _Optional[_Union[RMSNormParameter, _Mapping]] = ..., group_norm_param: _Optional[_Union[GroupNormParameter, _Mapping]] = ..., instance_norm_param: _Optional[_Union[InstanceNormParameter, _Mapping]] = ..., gelu_param: _Optional[_Union[GELUParameter, _Mapping]] = ..., global_pooling_param: _Optional[_Union[GlobalPoolingParameter, _Mapping]] = ..., pixel_shuffle_param: _Optional[_Union[PixelShuffleParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., separable_convolution_param: _Optional[_Union[SeparableConvolutionParameter, _Mapping]] = ..., squeeze_excite_param: _Optional[_Union[SqueezeExciteParameter, _Mapping]] = ..., ctc_param: _Optional[_Union[CTCParameter, _Mapping]] = ..., character_error_rate_param: _Optional[_Union[CharacterErrorRateParameter, _Mapping]] = ..., dice_loss_param: _Optional[_Union[DiceLossParameter, _Mapping]] = ..., mean_iou_param: _Optional[_Union[MeanIoUParameter, _Mapping]] = ..., freeze: _Optional[_Iterable[str]] = ..., lr_mult: _Optional[_Iterable[_Union[LearningRateRule, _Mapping]]] = ...) -> None: ...
+
+class LearningRateRule(_message.Message):
+    __slots__ = ("pattern", "lr_mult")
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    LR_MULT_FIELD_NUMBER: _ClassVar[int]
+    pattern: str
+    lr_mult: float
+    def __init__(self, pattern: _Optional[str] = ..., lr_mult: _Optional[float] = ...) -> None: ...
 
 class FillerParameter(_message.Message):
     __slots__ = ("type", "value", "min", "max", "mean", "std", "sparse", "variance_norm")
@@ -300,7 +352,7 @@ class FillerParameter(_message.Message):
     def __init__(self, type: _Optional[str] = ..., value: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., mean: _Optional[float] = ..., std: _Optional[float] = ..., sparse: _Optional[int] = ..., variance_norm: _Optional[_Union[FillerParameter.VarianceNorm, str]] = ...) -> None: ...
 
 class SolverParameter(_message.Message):
-    __slots__ = ("net", "net_param", "train_net", "test_net", "train_net_param", "test_net_param", "train_state", "test_state", "test_iter", "test_interval", "test_compute_loss", "test_initialization", "base_lr", "display", "average_loss", "max_iter", "iter_size", "lr_policy", "gamma", "power", "momentum", "weight_decay", "regularization_type", "stepsize", "stepvalue", "clip_gradients", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "solver_mode", "device_id", "random_seed", "type", "delta", "momentum2", "rms_decay", "debug_info", "snapshot_after_train", "solver_type", "layer_wise_reduce", "weights", "max_epoch", "warmup_iter", "warmup_lr", "min_lr", "patience", "monitor", "threads", "snapshot_keep", "pretrain", "watch_interval", "reset_interval", "snapshot_minutes")
+    __slots__ = ("net", "net_param", "train_net", "test_net", "train_net_param", "test_net_param", "train_state", "test_state", "test_iter", "test_interval", "test_compute_loss", "test_initialization", "base_lr", "display", "average_loss", "max_iter", "iter_size", "lr_policy", "gamma", "power", "momentum", "weight_decay", "regularization_type", "stepsize", "stepvalue", "clip_gradients", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "solver_mode", "device_id", "random_seed", "type", "delta", "momentum2", "rms_decay", "debug_info", "snapshot_after_train", "solver_type", "layer_wise_reduce", "weights", "max_epoch", "warmup_iter", "warmup_lr", "min_lr", "patience", "monitor", "threads", "snapshot_keep", "pretrain", "watch_interval", "reset_interval", "snapshot_minutes", "pct_start", "div_factor", "final_div_factor", "anneal_strategy", "three_phase", "restart_iter", "restart_mult", "plateau_patience", "plateau_threshold", "plateau_threshold_mode", "cooldown", "ema", "clip_value", "adjust_lr", "adamw", "freeze", "lr_mult")
     class SnapshotFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         HDF5: _ClassVar[SolverParameter.SnapshotFormat]
@@ -329,6 +381,24 @@ class SolverParameter(_message.Message):
     RMSPROP: SolverParameter.SolverType
     ADADELTA: SolverParameter.SolverType
     ADAM: SolverParameter.SolverType
+    class AnnealStrategy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        COS: _ClassVar[SolverParameter.AnnealStrategy]
+        LINEAR: _ClassVar[SolverParameter.AnnealStrategy]
+    COS: SolverParameter.AnnealStrategy
+    LINEAR: SolverParameter.AnnealStrategy
+    class ThresholdMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        REL: _ClassVar[SolverParameter.ThresholdMode]
+        ABS: _ClassVar[SolverParameter.ThresholdMode]
+    REL: SolverParameter.ThresholdMode
+    ABS: SolverParameter.ThresholdMode
+    class AdjustRate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MATCH_RMS_ADAMW: _ClassVar[SolverParameter.AdjustRate]
+        ORIGINAL: _ClassVar[SolverParameter.AdjustRate]
+    MATCH_RMS_ADAMW: SolverParameter.AdjustRate
+    ORIGINAL: SolverParameter.AdjustRate
     NET_FIELD_NUMBER: _ClassVar[int]
     NET_PARAM_FIELD_NUMBER: _ClassVar[int]
     TRAIN_NET_FIELD_NUMBER: _ClassVar[int]
@@ -383,6 +453,23 @@ class SolverParameter(_message.Message):
     WATCH_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     RESET_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_MINUTES_FIELD_NUMBER: _ClassVar[int]
+    PCT_START_FIELD_NUMBER: _ClassVar[int]
+    DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    FINAL_DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    ANNEAL_STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    THREE_PHASE_FIELD_NUMBER: _ClassVar[int]
+    RESTART_ITER_FIELD_NUMBER: _ClassVar[int]
+    RESTART_MULT_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_THRESHOLD_MODE_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_FIELD_NUMBER: _ClassVar[int]
+    EMA_FIELD_NUMBER: _ClassVar[int]
+    CLIP_VALUE_FIELD_NUMBER: _ClassVar[int]
+    ADJUST_LR_FIELD_NUMBER: _ClassVar[int]
+    ADAMW_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_FIELD_NUMBER: _ClassVar[int]
+    LR_MULT_FIELD_NUMBER: _ClassVar[int]
     net: str
     net_param: NetParameter
     train_net: str
@@ -437,10 +524,27 @@ class SolverParameter(_message.Message):
     watch_interval: int
     reset_interval: int
     snapshot_minutes: float
-    def __init__(self, net: _Optional[str] = ..., net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., train_net: _Optional[str] = ..., test_net: _Optional[_Iterable[str]] = ..., train_net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., test_net_param: _Optional[_Iterable[_Union[NetParameter, _Mapping]]] = ..., train_state: _Optional[_Union[NetState, _Mapping]] = ..., test_state: _Optional[_Iterable[_Union[NetState, _Mapping]]] = ..., test_iter: _Optional[_Iterable[int]] = ..., test_interval: _Optional[int] = ..., test_compute_loss: _Optional[bool] = ..., test_initialization: _Optional[bool] = ..., base_lr: _Optional[float] = ..., display: _Optional[int] = ..., average_loss: _Optional[int] = ..., max_iter: _Optional[int] = ..., iter_size: _Optional[int] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., momentum: _Optional[float] = ..., weight_decay: _Optional[float] = ..., regularization_type: _Optional[str] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., clip_gradients: _Optional[float] = ..., snapshot: _Optional[int] = ..., snapshot_prefix: _Optional[str] = ..., snapshot_diff: _Optional[bool] = ..., snapshot_format: _Optional[_Union[SolverParameter.SnapshotFormat, str]] = ..., solver_mode: _Optional[_Union[SolverParameter.SolverMode, str]] = ..., device_id: _Optional[int] = ..., random_seed: _Optional[int] = ..., type: _Optional[str] = ..., delta: _Optional[float] = ..., momentum2: _Optional[float] = ..., rms_decay: _Optional[float] = ..., debug_info: _Optional[bool] = ..., snapshot_after_train: _Optional[bool] = ..., solver_type: _Optional[_Union[SolverParameter.SolverType, str]] = ..., layer_wise_reduce: _Optional[bool] = ..., weights: _Optional[_Iterable[str]] = ..., max_epoch: _Optional[int] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., patience: _Optional[int] = ..., monitor: _Optional[str] = ..., threads: _Optional[int] = ..., snapshot_keep: _Optional[int] = ..., pretrain: _Optional[_Iterable[_Union[PretrainParameter, _Mapping]]] = ..., watch_interval: _Optional[int] = ..., reset_interval: _Optional[int] = ..., snapshot_minutes: _Optional[float] = ...) -> None: ...
+    pct_start: float
+    div_factor: float
+    final_div_factor: float
+    anneal_strategy: SolverParameter.AnnealStrategy
+    three_phase: bool
+    restart_iter: int
+    restart_mult: int
+    plateau_patience: int
+    plateau_threshold: float
+    plateau_threshold_mode: SolverParameter.ThresholdMode
+    cooldown: int
+    ema: float
+    clip_value: float
+    adjust_lr: SolverParameter.AdjustRate
+    adamw: _containers.RepeatedScalarFieldContainer[str]
+    freeze: _containers.RepeatedScalarFieldContainer[str]
+    lr_mult: _containers.RepeatedCompositeFieldContainer[LearningRateRule]
+    def __init__(self, net: _Optional[str] = ..., net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., train_net: _Optional[str] = ..., test_net: _Optional[_Iterable[str]] = ..., train_net_param: _Optional[_Union[NetParameter, _Mapping]] = ..., test_net_param: _Optional[_Iterable[_Union[NetParameter, _Mapping]]] = ..., train_state: _Optional[_Union[NetState, _Mapping]] = ..., test_state: _Optional[_Iterable[_Union[NetState, _Mapping]]] = ..., test_iter: _Optional[_Iterable[int]] = ..., test_interval: _Optional[int] = ..., test_compute_loss: _Optional[bool] = ..., test_initialization: _Optional[bool] = ..., base_lr: _Optional[float] = ..., display: _Optional[int] = ..., average_loss: _Optional[int] = ..., max_iter: _Optional[int] = ..., iter_size: _Optional[int] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., momentum: _Optional[float] = ..., weight_decay: _Optional[float] = ..., regularization_type: _Optional[str] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., clip_gradients: _Optional[float] = ..., snapshot: _Optional[int] = ..., snapshot_prefix: _Optional[str] = ..., snapshot_diff: _Optional[bool] = ..., snapshot_format: _Optional[_Union[SolverParameter.SnapshotFormat, str]] = ..., solver_mode: _Optional[_Union[SolverParameter.SolverMode, str]] = ..., device_id: _Optional[int] = ..., random_seed: _Optional[int] = ..., type: _Optional[str] = ..., delta: _Optional[float] = ..., momentum2: _Optional[float] = ..., rms_decay: _Optional[float] = ..., debug_info: _Optional[bool] = ..., snapshot_after_train: _Optional[bool] = ..., solver_type: _Optional[_Union[SolverParameter.SolverType, str]] = ..., layer_wise_reduce: _Optional[bool] = ..., weights: _Optional[_Iterable[str]] = ..., max_epoch: _Optional[int] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., patience: _Optional[int] = ..., monitor: _Optional[str] = ..., threads: _Optional[int] = ..., snapshot_keep: _Optional[int] = ..., pretrain: _Optional[_Iterable[_Union[PretrainParameter, _Mapping]]] = ..., watch_interval: _Optional[int] = ..., reset_interval: _Optional[int] = ..., snapshot_minutes: _Optional[float] = ..., pct_start: _Optional[float] = ..., div_factor: _Optional[float] = ..., final_div_factor: _Optional[float] = ..., anneal_strategy: _Optional[_Union[SolverParameter.AnnealStrategy, str]] = ..., three_phase: _Optional[bool] = ..., restart_iter: _Optional[int] = ..., restart_mult: _Optional[int] = ..., plateau_patience: _Optional[int] = ..., plateau_threshold: _Optional[float] = ..., plateau_threshold_mode: _Optional[_Union[SolverParameter.ThresholdMode, str]] = ..., cooldown: _Optional[int] = ..., ema: _Optional[float] = ..., clip_value: _Optional[float] = ..., adjust_lr: _Optional[_Union[SolverParameter.AdjustRate, str]] = ..., adamw: _Optional[_Iterable[str]] = ..., freeze: _Optional[_Iterable[str]] = ..., lr_mult: _Optional[_Iterable[_Union[LearningRateRule, _Mapping]]] = ...) -> None: ...
 
 class PretrainParameter(_message.Message):
-    __slots__ = ("layer", "max_iter", "max_epoch", "type", "base_lr", "momentum", "momentum2", "weight_decay", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "warmup_iter", "warmup_lr", "min_lr", "clip_gradients")
+    __slots__ = ("layer", "max_iter", "max_epoch", "type", "base_lr", "momentum", "momentum2", "weight_decay", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "warmup_iter", "warmup_lr", "min_lr", "clip_gradients", "clip_value", "pct_start", "div_factor", "final_div_factor", "anneal_strategy", "three_phase", "restart_iter", "restart_mult")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     MAX_ITER_FIELD_NUMBER: _ClassVar[int]
     MAX_EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -458,6 +562,14 @@ class PretrainParameter(_message.Message):
     WARMUP_LR_FIELD_NUMBER: _ClassVar[int]
     MIN_LR_FIELD_NUMBER: _ClassVar[int]
     CLIP_GRADIENTS_FIELD_NUMBER: _ClassVar[int]
+    CLIP_VALUE_FIELD_NUMBER: _ClassVar[int]
+    PCT_START_FIELD_NUMBER: _ClassVar[int]
+    DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    FINAL_DIV_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    ANNEAL_STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    THREE_PHASE_FIELD_NUMBER: _ClassVar[int]
+    RESTART_ITER_FIELD_NUMBER: _ClassVar[int]
+    RESTART_MULT_FIELD_NUMBER: _ClassVar[int]
     layer: str
     max_iter: int
     max_epoch: int
@@ -475,7 +587,15 @@ class PretrainParameter(_message.Message):
     warmup_lr: float
     min_lr: float
     clip_gradients: float
-    def __init__(self, layer: _Optional[str] = ..., max_iter: _Optional[int] = ..., max_epoch: _Optional[int] = ..., type: _Optional[str] = ..., base_lr: _Optional[float] = ..., momentum: _Optional[float] = ..., momentum2: _Optional[float] = ..., weight_decay: _Optional[float] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., clip_gradients: _Optional[float] = ...) -> None: ...
+    clip_value: float
+    pct_start: float
+    div_factor: float
+    final_div_factor: float
+    anneal_strategy: SolverParameter.AnnealStrategy
+    three_phase: bool
+    restart_iter: int
+    restart_mult: int
+    def __init__(self, layer: _Optional[str] = ..., max_iter: _Optional[int] = ..., max_epoch: _Optional[int] = ..., type: _Optional[str] = ..., base_lr: _Optional[float] = ..., momentum: _Optional[float] = ..., momentum2: _Optional[float] = ..., weight_decay: _Optional[float] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., stepsize: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., warmup_iter: _Optional[int] = ..., warmup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., clip_gradients: _Optional[float] = ..., clip_value: _Optional[float] = ..., pct_start: _Optional[float] = ..., div_factor: _Optional[float] = ..., final_div_factor: _Optional[float] = ..., anneal_strategy: _Optional[_Union[SolverParameter.AnnealStrategy, str]] = ..., three_phase: _Optional[bool] = ..., restart_iter: _Optional[int] = ..., restart_mult: _Optional[int] = ...) -> None: ...
 
 class SolverState(_message.Message):
     __slots__ = ("iter", "learned_net", "history", "current_step")
@@ -490,7 +610,15 @@ class SolverState(_message.Message):
     def __init__(self, iter: _Optional[int] = ..., learned_net: _Optional[str] = ..., history: _Optional[_Iterable[_Union[BlobProto, _Mapping]]] = ..., current_step: _Optional[int] = ...) -> None: ...
 
 class TransformationParameter(_message.Message):
-    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "on_error")
+    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "resize_height", "resize_width", "std_value", "pad", "pad_mode", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_grayscale", "random_erasing", "mixup_alpha", "cutmix_alpha", "workers", "draft", "on_error")
+    class PadMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CONSTANT: _ClassVar[TransformationParameter.PadMode]
+        REFLECT: _ClassVar[TransformationParameter.PadMode]
+        EDGE: _ClassVar[TransformationParameter.PadMode]
+    CONSTANT: TransformationParameter.PadMode
+    REFLECT: TransformationParameter.PadMode
+    EDGE: TransformationParameter.PadMode
     class OnError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STOP: _ClassVar[TransformationParameter.OnError]
@@ -507,6 +635,18 @@ class TransformationParameter(_message.Message):
     RESIZE_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     RESIZE_WIDTH_FIELD_NUMBER: _ClassVar[int]
     STD_VALUE_FIELD_NUMBER: _ClassVar[int]
+    PAD_FIELD_NUMBER: _ClassVar[int]
+    PAD_MODE_FIELD_NUMBER: _ClassVar[int]
+    VERTICAL_FLIP_FIELD_NUMBER: _ClassVar[int]
+    ROTATION_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_RESIZED_CROP_FIELD_NUMBER: _ClassVar[int]
+    COLOR_JITTER_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_GRAYSCALE_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_ERASING_FIELD_NUMBER: _ClassVar[int]
+    MIXUP_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    CUTMIX_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    DRAFT_FIELD_NUMBER: _ClassVar[int]
     ON_ERROR_FIELD_NUMBER: _ClassVar[int]
     scale: float
     mirror: bool
@@ -518,8 +658,50 @@ class TransformationParameter(_message.Message):
     resize_height: int
     resize_width: int
     std_value: _containers.RepeatedScalarFieldContainer[float]
+    pad: int
+    pad_mode: TransformationParameter.PadMode
+    vertical_flip: bool
+    rotation: float
+    random_resized_crop: ResizedCropParameter
+    color_jitter: ColorJitterParameter
+    random_grayscale: float
+    random_erasing: ErasingParameter
+    mixup_alpha: float
+    cutmix_alpha: float
+    workers: int
+    draft: bool
     on_error: TransformationParameter.OnError
-    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
+    def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ..., pad: _Optional[int] = ..., pad_mode: _Optional[_Union[TransformationParameter.PadMode, str]] = ..., vertical_flip: _Optional[bool] = ..., rotation: _Optional[float] = ..., random_resized_crop: _Optional[_Union[ResizedCropParameter, _Mapping]] = ..., color_jitter: _Optional[_Union[ColorJitterParameter, _Mapping]] = ..., random_grayscale: _Optional[float] = ..., random_erasing: _Optional[_Union[ErasingParameter, _Mapping]] = ..., mixup_alpha: _Optional[float] = ..., cutmix_alpha: _Optional[float] = ..., workers: _Optional[int] = ..., draft: _Optional[bool] = ..., on_error: _Optional[_Union[TransformationParameter.OnError, str]] = ...) -> None: ...
+
+class ResizedCropParameter(_message.Message):
+    __slots__ = ("scale", "ratio")
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    scale: _containers.RepeatedScalarFieldContainer[float]
+    ratio: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, scale: _Optional[_Iterable[float]] = ..., ratio: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ColorJitterParameter(_message.Message):
+    __slots__ = ("brightness", "contrast", "saturation", "hue")
+    BRIGHTNESS_FIELD_NUMBER: _ClassVar[int]
+    CONTRAST_FIELD_NUMBER: _ClassVar[int]
+    SATURATION_FIELD_NUMBER: _ClassVar[int]
+    HUE_FIELD_NUMBER: _ClassVar[int]
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    def __init__(self, brightness: _Optional[float] = ..., contrast: _Optional[float] = ..., saturation: _Optional[float] = ..., hue: _Optional[float] = ...) -> None: ...
+
+class ErasingParameter(_message.Message):
+    __slots__ = ("p", "scale", "ratio")
+    P_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    p: float
+    scale: _containers.RepeatedScalarFieldContainer[float]
+    ratio: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, p: _Optional[float] = ..., scale: _Optional[_Iterable[float]] = ..., ratio: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class DataParameter(_message.Message):
     __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last", "image_column", "root_folder", "arrays", "one_hot", "one_channel", "part_column")
@@ -1047,6 +1229,146 @@ class RecurrentParameter(_message.Message):
     carry: bool
     def __init__(self, num_output: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., debug_info: _Optional[bool] = ..., expose_hidden: _Optional[bool] = ..., carry: _Optional[bool] = ...) -> None: ...
 
+class AttentionParameter(_message.Message):
+    __slots__ = ("heads", "kv_heads", "causal", "dropout", "bias_term", "rotary", "rotary_base", "mask", "weight_filler", "bias_filler")
+    class Mask(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CONT: _ClassVar[AttentionParameter.Mask]
+        KEYS: _ClassVar[AttentionParameter.Mask]
+    CONT: AttentionParameter.Mask
+    KEYS: AttentionParameter.Mask
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    KV_HEADS_FIELD_NUMBER: _ClassVar[int]
+    CAUSAL_FIELD_NUMBER: _ClassVar[int]
+    DROPOUT_FIELD_NUMBER: _ClassVar[int]
+    BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
+    ROTARY_FIELD_NUMBER: _ClassVar[int]
+    ROTARY_BASE_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    heads: int
+    kv_heads: int
+    causal: bool
+    dropout: float
+    bias_term: bool
+    rotary: bool
+    rotary_base: float
+    mask: AttentionParameter.Mask
+    weight_filler: FillerParameter
+    bias_filler: FillerParameter
+    def __init__(self, heads: _Optional[int] = ..., kv_heads: _Optional[int] = ..., causal: _Optional[bool] = ..., dropout: _Optional[float] = ..., bias_term: _Optional[bool] = ..., rotary: _Optional[bool] = ..., rotary_base: _Optional[float] = ..., mask: _Optional[_Union[AttentionParameter.Mask, str]] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class TransformerParameter(_message.Message):
+    __slots__ = ("hidden", "norm_first", "activation", "norm", "eps")
+    class Activation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        GELU: _ClassVar[TransformerParameter.Activation]
+        RELU: _ClassVar[TransformerParameter.Activation]
+        SILU: _ClassVar[TransformerParameter.Activation]
+    GELU: TransformerParameter.Activation
+    RELU: TransformerParameter.Activation
+    SILU: TransformerParameter.Activation
+    class Norm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        LAYER: _ClassVar[TransformerParameter.Norm]
+        RMS: _ClassVar[TransformerParameter.Norm]
+    LAYER: TransformerParameter.Norm
+    RMS: TransformerParameter.Norm
+    HIDDEN_FIELD_NUMBER: _ClassVar[int]
+    NORM_FIRST_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    NORM_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    hidden: int
+    norm_first: bool
+    activation: TransformerParameter.Activation
+    norm: TransformerParameter.Norm
+    eps: float
+    def __init__(self, hidden: _Optional[int] = ..., norm_first: _Optional[bool] = ..., activation: _Optional[_Union[TransformerParameter.Activation, str]] = ..., norm: _Optional[_Union[TransformerParameter.Norm, str]] = ..., eps: _Optional[float] = ...) -> None: ...
+
+class MatMulParameter(_message.Message):
+    __slots__ = ("transpose_a", "transpose_b")
+    TRANSPOSE_A_FIELD_NUMBER: _ClassVar[int]
+    TRANSPOSE_B_FIELD_NUMBER: _ClassVar[int]
+    transpose_a: bool
+    transpose_b: bool
+    def __init__(self, transpose_a: _Optional[bool] = ..., transpose_b: _Optional[bool] = ...) -> None: ...
+
+class PositionParameter(_message.Message):
+    __slots__ = ("kind", "max_steps", "weight_filler")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        LEARNED: _ClassVar[PositionParameter.Kind]
+        SINUSOIDAL: _ClassVar[PositionParameter.Kind]
+    LEARNED: PositionParameter.Kind
+    SINUSOIDAL: PositionParameter.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    kind: PositionParameter.Kind
+    max_steps: int
+    weight_filler: FillerParameter
+    def __init__(self, kind: _Optional[_Union[PositionParameter.Kind, str]] = ..., max_steps: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class PermuteParameter(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, order: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LayerNormParameter(_message.Message):
+    __slots__ = ("axis", "eps", "affine", "bias_term")
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
+    axis: int
+    eps: float
+    affine: bool
+    bias_term: bool
+    def __init__(self, axis: _Optional[int] = ..., eps: _Optional[float] = ..., affine: _Optional[bool] = ..., bias_term: _Optional[bool] = ...) -> None: ...
+
+class RMSNormParameter(_message.Message):
+    __slots__ = ("axis", "eps", "affine")
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    axis: int
+    eps: float
+    affine: bool
+    def __init__(self, axis: _Optional[int] = ..., eps: _Optional[float] = ..., affine: _Optional[bool] = ...) -> None: ...
+
+class GroupNormParameter(_message.Message):
+    __slots__ = ("group", "eps", "affine")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    group: int
+    eps: float
+    affine: bool
+    def __init__(self, group: _Optional[int] = ..., eps: _Optional[float] = ..., affine: _Optional[bool] = ...) -> None: ...
+
+class InstanceNormParameter(_message.Message):
+    __slots__ = ("eps", "affine")
+    EPS_FIELD_NUMBER: _ClassVar[int]
+    AFFINE_FIELD_NUMBER: _ClassVar[int]
+    eps: float
+    affine: bool
+    def __init__(self, eps: _Optional[float] = ..., affine: _Optional[bool] = ...) -> None: ...
+
+class GELUParameter(_message.Message):
+    __slots__ = ("approximate",)
+    class Approximation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[GELUParameter.Approximation]
+        TANH: _ClassVar[GELUParameter.Approximation]
+    NONE: GELUParameter.Approximation
+    TANH: GELUParameter.Approximation
+    APPROXIMATE_FIELD_NUMBER: _ClassVar[int]
+    approximate: GELUParameter.Approximation
+    def __init__(self, approximate: _Optional[_Union[GELUParameter.Approximation, str]] = ...) -> None: ...
+
 class StandardizeParameter(_message.Message):
     __slots__ = ("blob", "inverse")
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -1054,6 +1376,128 @@ class StandardizeParameter(_message.Message):
     blob: str
     inverse: bool
     def __init__(self, blob: _Optional[str] = ..., inverse: _Optional[bool] = ...) -> None: ...
+
+class GlobalPoolingParameter(_message.Message):
+    __slots__ = ("pool", "keepdims")
+    class PoolMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        AVE: _ClassVar[GlobalPoolingParameter.PoolMethod]
+        MAX: _ClassVar[GlobalPoolingParameter.PoolMethod]
+    AVE: GlobalPoolingParameter.PoolMethod
+    MAX: GlobalPoolingParameter.PoolMethod
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    KEEPDIMS_FIELD_NUMBER: _ClassVar[int]
+    pool: GlobalPoolingParameter.PoolMethod
+    keepdims: bool
+    def __init__(self, pool: _Optional[_Union[GlobalPoolingParameter.PoolMethod, str]] = ..., keepdims: _Optional[bool] = ...) -> None: ...
+
+class PixelShuffleParameter(_message.Message):
+    __slots__ = ("upscale_factor", "inverse")
+    UPSCALE_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    INVERSE_FIELD_NUMBER: _ClassVar[int]
+    upscale_factor: int
+    inverse: bool
+    def __init__(self, upscale_factor: _Optional[int] = ..., inverse: _Optional[bool] = ...) -> None: ...
+
+class UpsampleParameter(_message.Message):
+    __slots__ = ("scale", "size", "mode", "align_corners")
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NEAREST: _ClassVar[UpsampleParameter.Mode]
+        BILINEAR: _ClassVar[UpsampleParameter.Mode]
+    NEAREST: UpsampleParameter.Mode
+    BILINEAR: UpsampleParameter.Mode
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    ALIGN_CORNERS_FIELD_NUMBER: _ClassVar[int]
+    scale: _containers.RepeatedScalarFieldContainer[float]
+    size: _containers.RepeatedScalarFieldContainer[int]
+    mode: UpsampleParameter.Mode
+    align_corners: bool
+    def __init__(self, scale: _Optional[_Iterable[float]] = ..., size: _Optional[_Iterable[int]] = ..., mode: _Optional[_Union[UpsampleParameter.Mode, str]] = ..., align_corners: _Optional[bool] = ...) -> None: ...
+
+class SeparableConvolutionParameter(_message.Message):
+    __slots__ = ("depth_multiplier", "pointwise_filler")
+    DEPTH_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    POINTWISE_FILLER_FIELD_NUMBER: _ClassVar[int]
+    depth_multiplier: int
+    pointwise_filler: FillerParameter
+    def __init__(self, depth_multiplier: _Optional[int] = ..., pointwise_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class SqueezeExciteParameter(_message.Message):
+    __slots__ = ("squeeze_channels", "reduction", "activation", "gate", "weight_filler", "bias_filler")
+    class Activation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        RELU: _ClassVar[SqueezeExciteParameter.Activation]
+        SWISH: _ClassVar[SqueezeExciteParameter.Activation]
+    RELU: SqueezeExciteParameter.Activation
+    SWISH: SqueezeExciteParameter.Activation
+    class Gate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SIGMOID: _ClassVar[SqueezeExciteParameter.Gate]
+        HARD_SIGMOID: _ClassVar[SqueezeExciteParameter.Gate]
+    SIGMOID: SqueezeExciteParameter.Gate
+    HARD_SIGMOID: SqueezeExciteParameter.Gate
+    SQUEEZE_CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    REDUCTION_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    squeeze_channels: int
+    reduction: int
+    activation: SqueezeExciteParameter.Activation
+    gate: SqueezeExciteParameter.Gate
+    weight_filler: FillerParameter
+    bias_filler: FillerParameter
+    def __init__(self, squeeze_channels: _Optional[int] = ..., reduction: _Optional[int] = ..., activation: _Optional[_Union[SqueezeExciteParameter.Activation, str]] = ..., gate: _Optional[_Union[SqueezeExciteParameter.Gate, str]] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+
+class CTCParameter(_message.Message):
+    __slots__ = ("blank", "ignore_label", "zero_infinity", "reduction")
+    class Reduction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MEAN: _ClassVar[CTCParameter.Reduction]
+        BATCH_MEAN: _ClassVar[CTCParameter.Reduction]
+        SUM: _ClassVar[CTCParameter.Reduction]
+    MEAN: CTCParameter.Reduction
+    BATCH_MEAN: CTCParameter.Reduction
+    SUM: CTCParameter.Reduction
+    BLANK_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_LABEL_FIELD_NUMBER: _ClassVar[int]
+    ZERO_INFINITY_FIELD_NUMBER: _ClassVar[int]
+    REDUCTION_FIELD_NUMBER: _ClassVar[int]
+    blank: int
+    ignore_label: int
+    zero_infinity: bool
+    reduction: CTCParameter.Reduction
+    def __init__(self, blank: _Optional[int] = ..., ignore_label: _Optional[int] = ..., zero_infinity: _Optional[bool] = ..., reduction: _Optional[_Union[CTCParameter.Reduction, str]] = ...) -> None: ...
+
+class CharacterErrorRateParameter(_message.Message):
+    __slots__ = ("ignore_label",)
+    IGNORE_LABEL_FIELD_NUMBER: _ClassVar[int]
+    ignore_label: int
+    def __init__(self, ignore_label: _Optional[int] = ...) -> None: ...
+
+class DiceLossParameter(_message.Message):
+    __slots__ = ("smooth", "ignore_label", "class_weight")
+    SMOOTH_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_LABEL_FIELD_NUMBER: _ClassVar[int]
+    CLASS_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    smooth: float
+    ignore_label: int
+    class_weight: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, smooth: _Optional[float] = ..., ignore_label: _Optional[int] = ..., class_weight: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class MeanIoUParameter(_message.Message):
+    __slots__ = ("ignore_label", "positive", "threshold")
+    IGNORE_LABEL_FIELD_NUMBER: _ClassVar[int]
+    POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    ignore_label: int
+    positive: int
+    threshold: float
+    def __init__(self, ignore_label: _Optional[int] = ..., positive: _Optional[int] = ..., threshold: _Optional[float] = ...) -> None: ...
 
 class AUCParameter(_message.Message):
     __slots__ = ("positive", "ignore_label")
@@ -1642,6 +2086,38 @@ class InfogainLossParameter(_message.Message):
     source: str
     axis: int
     def __init__(self, source: _Optional[str] = ..., axis: _Optional[int] = ...) -> None: ...
+
+class ModelParameter(_message.Message):
+    __slots__ = ("file", "sha256", "input", "output", "batch_norm", "licence", "fixed")
+    class BatchNorm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FROZEN: _ClassVar[ModelParameter.BatchNorm]
+        TRAIN: _ClassVar[ModelParameter.BatchNorm]
+    FROZEN: ModelParameter.BatchNorm
+    TRAIN: ModelParameter.BatchNorm
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    BATCH_NORM_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    FIXED_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    sha256: str
+    input: _containers.RepeatedScalarFieldContainer[str]
+    output: _containers.RepeatedScalarFieldContainer[str]
+    batch_norm: ModelParameter.BatchNorm
+    licence: str
+    fixed: _containers.RepeatedCompositeFieldContainer[FixedInput]
+    def __init__(self, file: _Optional[str] = ..., sha256: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., output: _Optional[_Iterable[str]] = ..., batch_norm: _Optional[_Union[ModelParameter.BatchNorm, str]] = ..., licence: _Optional[str] = ..., fixed: _Optional[_Iterable[_Union[FixedInput, _Mapping]]] = ...) -> None: ...
+
+class FixedInput(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: float
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
 
 class PythonParameter(_message.Message):
     __slots__ = ("module", "layer", "param_str", "share_in_parallel")

@@ -13,8 +13,8 @@ NETC = ROOT / "netc"
 
 # A module imports only what stands above it. The table in netc/docs/inside.md has the same rows.
 ORDER = [
-    "errors", "version", "files", "remote", "terminal", "netc_pb2", "registry", "random", "spec", "formats", "data", "net", "graph", "onnx_import",
-    "fillers", "optimizers", "schedules", "runtime", "table", "layers", "compiler", "training", "zoo", "predict", "report",
+    "errors", "version", "files", "remote", "terminal", "netc_pb2", "registry", "random", "spec", "formats", "data", "net", "graph",
+    "onnx_import", "fillers", "optimizers", "schedules", "runtime", "table", "layers", "compiler", "training", "zoo", "predict", "report",
     "commands", "api", "caffe", "cli",
 ]  # fmt: skip
 MOST_AT_ROOT = 14

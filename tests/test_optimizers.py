@@ -11,6 +11,7 @@ from netc import registry
 from netc.compiler.lower import lower
 from netc.compiler.step import step_graphs
 from netc.graph.emit import emit
+from netc.graph.ir import Graph, leaf
 from netc.net.resolve import resolve
 from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
@@ -69,6 +70,24 @@ def adamw(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     return adam(w, g, lr, s, p, decay=3 * p.weight_decay)
 
 
+def lion(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
+    m, beta1, beta2 = s.get("m", 0), p.momentum or 0.9, p.momentum2 if p.HasField("momentum2") else 0.99
+    return w - lr * (np.sign(beta1 * m + (1 - beta1) * g) + 3 * p.weight_decay * w), {"m": beta2 * m + (1 - beta2) * g}
+
+
+def lamb(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
+    t, beta1, beta2 = s.get("t", 0) + 1, p.momentum or 0.9, p.momentum2
+    m, v = beta1 * s.get("m", 0) + (1 - beta1) * g, beta2 * s.get("v", 0) + (1 - beta2) * g**2
+    u = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + 1e-6) + 3 * p.weight_decay * w
+    return w - lr * np.linalg.norm(w) / np.linalg.norm(u) * u, {"m": m, "v": v, "t": t}
+
+
+def others_of_muon(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
+    """The only layer is the last one before the loss, so AdamW updates it."""
+    return adamw(w, g, lr, s, pb.SolverParameter(momentum=0.9, momentum2=0.95, delta=p.delta, weight_decay=p.weight_decay))
+
+
+DECOUPLED = ("AdamW", "Lion", "LAMB", "Muon")
 ROWS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "SGD": (sgd, {"momentum": 0.9}),
     "Nesterov": (nesterov, {"momentum": 0.9}),
@@ -77,6 +96,9 @@ ROWS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "AdaDelta": (adadelta, {"momentum": 0.95, "delta": 1e-6}),
     "Adam": (adam, {"momentum": 0.9, "momentum2": 0.99}),
     "AdamW": (adamw, {"momentum": 0.9, "momentum2": 0.999}),
+    "Lion": (lion, {"momentum": 0.8, "momentum2": 0.9}),
+    "LAMB": (lamb, {"momentum": 0.8, "momentum2": 0.99}),
+    "Muon": (others_of_muon, {}),
 }
 
 
@@ -90,7 +112,9 @@ def by_formula(step: Any, p: pb.SolverParameter) -> np.ndarray:
         if 0 <= p.clip_gradients < norm:
             g = g * p.clip_gradients / norm
         g = g / p.iter_size
-        if p.type != "AdamW":
+        if p.clip_value > 0:
+            g = g.clip(-p.clip_value, p.clip_value)
+        if p.type not in DECOUPLED:
             g = g + 3 * p.weight_decay * (np.sign(w) if p.regularization_type == "L1" else w)
         w, state = step(w, g, 2 * RATE, state, p)
     return w
@@ -118,7 +142,9 @@ def test_every_optimizer_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "clip_gradients": 0.5}], ids=["plain", "decay", "clip"]
+    "options",
+    [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "clip_gradients": 0.5}, {"weight_decay": 0.1, "clip_value": 0.2}],
+    ids=["plain", "decay", "clip", "value"],
 )
 @pytest.mark.parametrize("name", ROWS)
 def test_formula(name: str, options: dict[str, Any]) -> None:
@@ -130,6 +156,36 @@ def test_formula(name: str, options: dict[str, Any]) -> None:
 def test_l1_decay() -> None:
     p = pb.SolverParameter(type="SGD", base_lr=RATE, weight_decay=0.1, regularization_type="L1")
     np.testing.assert_allclose(trained(p), by_formula(sgd, p), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["Lion", "LAMB"])
+def test_the_defaults_are_those_of_the_papers(name: str) -> None:
+    p = pb.SolverParameter(type=name, base_lr=RATE)
+    np.testing.assert_allclose(trained(p), by_formula(ROWS[name][0], p), rtol=2e-5, atol=2e-6)
+
+
+def test_a_momentum_of_zero_is_no_default() -> None:
+    p = pb.SolverParameter(type="Lion", base_lr=RATE, momentum=0, momentum2=0.5)
+    assert SolverSettings.of(p).hyperparameter("momentum") == 0
+    assert SolverSettings.of(pb.SolverParameter(type="Adam")).hyperparameter("momentum") == 0  # as in Caffe
+
+
+def test_values_are_clipped_after_the_norm_and_the_mean() -> None:
+    p = pb.SolverParameter(type="SGD", base_lr=RATE, iter_size=4, clip_gradients=2, clip_value=0.1)
+    np.testing.assert_allclose(trained(p), by_formula(sgd, p), rtol=2e-5, atol=2e-6)
+
+
+def test_weights_of_zero_take_a_step_with_lamb() -> None:
+    """There is no size to keep, so the rate is the step's own."""
+    w, g, m, v = (leaf("Input", np.float32, (3,), name=n) for n in "wgmv")
+    lr, step = (leaf("Input", np.float32, (), name=n) for n in ("lr", "step"))
+    new = registry.optimizer["LAMB"](w, g, lr, m, v, step, momentum=0.9, momentum2=0.999, delta=1e-6, weight_decay=0.0)[0]
+    zero = np.zeros(3, np.float32)
+    feeds = {"w": zero, "m": zero, "v": zero, "g": np.array([1, -2, 0], np.float32), "lr": np.float32(0.1), "step": np.float32(1)}
+    found = Session(emit(Graph("one", {"new": new}))).run({n: np.asarray(a) for n, a in feeds.items()})["new"]
+    np.testing.assert_allclose(found, [-0.1, 0.1, 0], rtol=1e-5)
+    still = Session(emit(Graph("one", {"new": new}))).run({n: np.asarray(a) for n, a in (feeds | {"g": zero}).items()})["new"]
+    np.testing.assert_array_equal(still, zero)
 
 
 @pytest.mark.parametrize("clip", [-1.0, 0.5])

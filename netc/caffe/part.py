@@ -33,7 +33,8 @@ class PartialNet(PlainNet):
         states = [state_of(b) for blobs in whole._lowered.layer_blobs.values() for b in blobs]
         self._owned = {s.state.share_name: s.outputs[0] for s in states if s.state.share_name}
         names = dict.fromkeys([*self.read, *self.made])
-        net = _Layers(whole.name, whole._lowered.net.phase, self._fed(layers), whole._lowered.net.document, whole._lowered.net)
+        of = whole._lowered.net
+        net = _Layers(whole.name, of.phase, self._fed(layers), of.document, of, rates=of.rates)
         self._begin(job, net, whole._seed, whole._states, {n: whole.blobs[n] for n in names})
         self._passes = whole._passes
         self.held: dict[str, np.ndarray] = {}  # values of inputs whose blobs have been overwritten since

@@ -11,7 +11,7 @@ from netc import registry, schedules
 from netc.caffe.net import Net
 from netc.caffe.state import allows_python, backend, dropped
 from netc.compiler.program import Program, program
-from netc.errors import SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.graph.contract import GRAD, LR, NEXT, STATE
 from netc.runtime.session import Session
 from netc.spec.job import load_job
@@ -32,6 +32,9 @@ class Solver:
         job = load_job(str(solver_file), dropped=dropped(), allow_python=allows_python())
         if self.type is not None and job.solver.type != self.type:
             raise SpecError(f"{solver_file}: the type of the solver is {job.solver.type}; caffe.get_solver selects the right class")
+        if schedules.follows_tests(job.solver.lr_policy):
+            text = f"`lr_policy` {job.solver.lr_policy!r} follows the tests, which a script runs itself; `netc train` supports it."
+            raise SpecError(Diagnostic(job.solver_place("lr_policy"), f"Solver: {text}"))
         self._program: Program = program(job, backend())
         self.param: pb.SolverParameter = job.solver
         self.net = Net.of_job(job, self._program.train_net)

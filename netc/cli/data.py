@@ -58,9 +58,10 @@ def fetch(names: tuple[str, ...]) -> None:
 @click.option("--layer", default="", metavar="NAME", help="Show this data layer of a net file [default: the first].")
 @click.option("--label", default="", metavar="COLUMN", help="Show the columns of a table by this column, a class or a number.")
 @click.option("--query", default="", metavar="SQL", help="Show the rows of this query to a database, or to the relation `cells` of a file.")
+@click.option("--augmented", is_flag=True, help="Show images as training reads them in its first epochs, as a page [augmented.html].")
 @click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or a picture (.png) instead of text.")
 @options("plugin")
-def show(source: str, layer: str, label: str, query: str, output: str | None, plugins: tuple[str, ...]) -> None:
+def show(source: str, layer: str, label: str, query: str, augmented: bool, output: str | None, plugins: tuple[str, ...]) -> None:
     """Show data as a net reads it.
 
     Shows images or rows, classes, value ranges, and the numbers of training and test samples. SOURCE is the name of a data set, a
@@ -72,6 +73,8 @@ def show(source: str, layer: str, label: str, query: str, output: str | None, pl
     Examples: netc data show mnist; netc data show nets/lenet.yaml
 
     netc data show people.csv --label age -o people.html
+
+    netc data show photos.yaml --augmented -o page.html
     """
     import os
     import shutil
@@ -79,13 +82,16 @@ def show(source: str, layer: str, label: str, query: str, output: str | None, pl
 
     from netc import registry
     from netc.commands import show as showing
-    from netc.commands import show_table
+    from netc.commands import show_augmented, show_table
     from netc.report import data_lines
     from netc.spec import shipped
 
     registry.load(*plugins)
     if source not in registry.dataset and source in shipped.names():
         source = net_file(source)
+    if augmented:
+        click.echo(show_augmented.write(source, layer, output or "augmented.html", allows_python()))
+        return
     seen = show_table.look(source, label, layer, query, allows_python())
     if seen is not None:
         lines = data_lines.lines(seen, shutil.get_terminal_size().columns) if not output else [show_table.write(seen, output)]

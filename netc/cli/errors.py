@@ -46,7 +46,7 @@ def _diagnostic(diagnostic: Diagnostic, start: str, excerpt: bool) -> Iterator[s
     place = click.style(f"{terminal.line(str(diagnostic.place))}: ", bold=True) if diagnostic.place else ""
     yield f"{start}{place}{terminal.line(sentence)}"
     yield from _excerpt(diagnostic.place) if excerpt and diagnostic.place else ()
-    yield from map(terminal.line, (*more, *(f"    {detail}" for detail in diagnostic.details)))
+    yield from map(terminal.line, (*more, *(f"    {detail}" for detail in diagnostic.below)))
 
 
 def _excerpt(place: Place) -> Iterator[str]:

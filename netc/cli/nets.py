@@ -90,18 +90,26 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 @click.argument("net")
 @options("set", "plugin", "unknown")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", as_json: bool) -> None:
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print the net as YAML in which all blocks and repeats are expanded.")
+def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", as_json: bool, as_yaml: bool) -> None:
     """Show every setting of a net and where it comes from.
 
     A value comes from a line of a file, from --set, from a rule that infers names and blobs, or from a default of Caffe or netc.
 
-    Example: netc config nets/lenet.yaml --set solver.base_lr=0.1
+    Examples: netc config nets/lenet.yaml --set solver.base_lr=0.1
+
+    netc config nets/resnet20_cifar10.yaml --yaml
     """
     import json
 
     from netc.commands import config as configuration
 
+    if as_yaml and as_json:
+        raise click.UsageError("--json and --yaml exclude each other.")
     job = compilation_of(net, overrides, plugins, dropped).job
+    if as_yaml:
+        click.echo(configuration.as_yaml(job), nl=False)
+        return
     before = compilation_of(net, (), plugins, dropped).job if overrides else None
     found = configuration.settings(job, before)
     if as_json:

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from netc import terminal
 from netc.data.settings import shuffles
-from netc.spec import Document, Job
+from netc.spec import Document, Job, to_yaml
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.reading import LAYER, SOLVER
 from netc.spec.scalars import to_text
@@ -136,6 +136,14 @@ def lines(listed: list[Setting]) -> Iterator[str]:
     width = terminal.column(left for left, _ in rows)
     for left, right in rows:
         yield f"{left.ljust(width)}  {right}"
+
+
+def as_yaml(job: Job) -> str:
+    """The net and its solver as one YAML text without blocks, which reads as the same net."""
+    net = job.resolved()
+    if not net.solver.ListFields():
+        net.ClearField("solver")
+    return to_yaml(net)
 
 
 def as_json(listed: list[Setting]) -> list[dict[str, str]]:

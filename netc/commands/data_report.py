@@ -134,8 +134,7 @@ def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:
     """The layer without random augmentation."""
     plain = pb.LayerParameter()
     plain.CopyFrom(layer)
-    plain.transform_param.ClearField("mirror")
-    plain.transform_param.ClearField("crop_size")
+    plain.transform_param.CopyFrom(data.unaugmented(layer.transform_param))
     return plain
 
 

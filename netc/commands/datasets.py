@@ -26,6 +26,8 @@ def summary(name: str) -> str:
 
 def where(record: DataSet) -> str:
     """The location of a data set on this machine, or the command that downloads it."""
+    if not record.files:
+        return "present: netc draws it"
     paths = [found(record, file) for file in record.files]
     if paths[0] is not None and all(paths):
         return f"present: {paths[0].parent}"
@@ -48,6 +50,9 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
             continue
         try:
             size = sum(len(unpacked(record, file)) for file in record.files)
+            if not record.files:
+                yield f"{name}: netc draws it; there is nothing to download"
+                continue
             files = f"{len(record.files)} file{'s' if len(record.files) > 1 else ''}"
             yield f"{name}: {files}, {_size(size)}, sha256 verified; {where(record)}"
         except DataError as e:

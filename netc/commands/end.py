@@ -10,6 +10,7 @@ from netc.errors import ZooError
 from netc.report.curves import curves_png
 from netc.report.progress import scores_text
 from netc.report.screen import Screen
+from netc.runtime.averages import averaged
 from netc.spec.private_paths import plain_command
 from netc.training.events import Finished
 from netc.training.trainer import Trainer
@@ -30,7 +31,7 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, options: Tra
     if finished.reason.startswith("SIG"):
         shown.note(f"{finished.reason}: stopped after iteration {finished.iteration}; continue with --resume")
         return
-    states = trainer.step.arrays() if finished.best is None else trainer.checkpointer.read_best().states
+    states = averaged(trainer.step.arrays() if finished.best is None else trainer.checkpointer.read_best().states)
     if zoo is not None and hosted(program):
         shown.note("not published: a net with Python layers cannot run without netc")
         return

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from netc import registry
+from netc import registry, schedules
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights, weights_files
 from netc.compiler.program import Program
 from netc.data import stated
 from netc.errors import SnapshotError, SpecError
+from netc.layers.model import files_of, pinned
 from netc.report.screen import Screen
 from netc.runtime import snapshot
 from netc.runtime.snapshot import Snapshot
@@ -32,7 +33,6 @@ LENGTHS = {
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
     *("solver_mode", "device_id"),
 }
-BY_LENGTH = ("poly", "cosine")  # policies whose learning rate depends on the length of the run
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,11 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         shown.note(f"changed since the run started: {text}")
     trainer = _of_stage(program, threads, resumable.folder, resumable.snapshot)
     _resume(trainer, program, threads, resumable.snapshot, shown)
-    if lengths:
+    if lengths or other:
         resumable.folder.write_net(_net_text(program, resumable.folder.path))
+    if lengths:
         shown.note(f"changed since the run started: {', '.join(lengths)}")
-        if program.job.solver.lr_policy in BY_LENGTH:
+        if schedules.by_length(program.job.settings):
             shown.note(
                 f"lr_policy {program.job.solver.lr_policy} depends on the length: from here on, the learning rate follows the new length"
             )
@@ -103,6 +104,7 @@ def _net_text(program: Program, folder: Path) -> str:
     """The net of a run as a file in its folder, from which the run can be repeated."""
     job = program.job
     net = stated(moved_to(folder, job.resolved(), job.base), program.train_net.learned)
+    net = pinned(net, files_of(program.train_net.layers))
     net.name = net.name or job.name
     return to_yaml(net, short=False)
 
@@ -110,13 +112,14 @@ def _net_text(program: Program, folder: Path) -> str:
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run from initial values, weights or a snapshot. With a snapshot, `weights` of the solver are ignored, as in Caffe."""
     files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
+    bases = [str(file.path) for file in files_of(program.train_net.layers).values()]
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
     folder = RunFolder.new(Path(options.runs), program.job.name)
     try:
         stack.enter_context(folder.held())
         folder.write_net(_net_text(program, folder.path))
-        remember_parent(folder.path, files)
+        remember_parent(folder.path, [*files, *bases])
         remember(folder.path, read)
         if not options.snapshot_file:
             return Trainer(program, folder, threads, start)
@@ -162,6 +165,8 @@ def _continued(path: str, program: Program, folder: RunFolder, threads: int, sho
     state = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
     trainer.go_on(state.states, state.iteration)
+    if schedules.follows_tests(program.job.settings.lr_policy):
+        trainer.plateau = schedules.Plateau(state.current_step)
     shown.say(f"continuing from {path}, iteration {state.iteration}")
     if note := caffe_snapshots.step_note(state, program):
         shown.note(note)

@@ -12,12 +12,13 @@ from netc import registry
 from netc.commands.describe import describe_field, describe_layer, describe_message, summary
 from netc.errors import SpecError, near
 from netc.spec import comments
+from netc.spec.blocks import keys
 from netc.spec.fields import own_fields
 from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
+    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
     "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
@@ -33,7 +34,8 @@ SYNONYMS = {
     "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",), "gpu": ("cuda", "devices"),
     "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
-    "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "metrics": ("losses", "Accuracy", "AUC", "R2"),
+    "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
+    "metrics": ("losses", "Accuracy", "AUC", "R2"),
     "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"), "pretrained": ("zoo", "pretrain"),
     "regularization": ("weight_decay", "Dropout"), "resume": ("train", "reproducibility"), "rotate": ("transform_param",),
     "schedule": ("lr_policy",), "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"),
@@ -113,6 +115,7 @@ def _topics(commands: Mapping[str, Callable[[], str]]) -> Iterator[Topic]:
     kinds = {table.kind: table.keys() - registry.layer.keys() for table in (registry.dataset, registry.source)}
     yield from (Topic(kind, name, partial(_source, kind, name)) for kind, names in kinds.items() for name in names)
     yield from (Topic("field", name, partial(_field, field)) for name, field in _fields())
+    yield from (Topic("key of blocks", name, partial("{}: {}".format, name, text)) for name, text in keys.TOPICS.items())
 
 
 def _source(kind: str, name: str) -> str:

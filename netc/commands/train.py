@@ -113,6 +113,8 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
     shown.say(f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; run {trainer.folder.path}")
     threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
     shown.say(f"provider {program.backend.name} ({why}), target {program.backend.target}, {threads}")
+    if program.job.settings.ema:
+        shown.say(f"tests and the published model use an average of the weights (ema {program.job.settings.ema:g})")
     for name in hosted(program):
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
         shown.note(text)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.json_format import MessageToDict
 
-from netc import registry
+from netc import registry, schedules
 from netc.commands.options import TrainOptions
 from netc.commands.program import compiled_program
 from netc.commands.train import Follower, train_command
@@ -136,7 +136,8 @@ def _short(job: Job, iterations: int) -> list[str]:
     """Overrides that make a run short, log every iteration and save snapshots."""
     solver = job.solver
     overrides = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
-    overrides += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
+    tests = 8 if schedules.follows_tests(job.settings.lr_policy) else 2
+    overrides += [f"solver.test_interval={max(1, iterations // tests)}"] if solver.test_interval else []
     overrides += [f"solver.random_seed={job.seed}"] if job.draws_seed else []
     if solver.pretrain:
         stages = [MessageToDict(stage, preserving_proto_field_name=True) for stage in solver.pretrain]

@@ -146,6 +146,9 @@ class Compilation:
                 errors += [*solver_errors(stage.job, stage.layer), *stage.missing(lambda made: made.train_net)]
             for stage in self.stages if not errors else ():
                 errors += stage.missing(lambda made: made.steps)
+            if not errors and schedules.follows_tests(self.job.settings.lr_policy) and not self.test_nets[0].feeds_itself:
+                text = f"`lr_policy` {self.job.settings.lr_policy!r} needs tests, but the test net has no data source."
+                errors.append(Diagnostic(self.job.solver_place("lr_policy"), f"Solver: {text}"))
         if errors:
             raise SpecError(*dict.fromkeys(errors))
 

@@ -1,4 +1,4 @@
-"""Checks across data layers and across the nets of a job: rows that do not stay aligned, weights of two shapes."""
+"""Checks across data layers and across the nets of a job: rows that do not stay aligned, weights of two shapes, idle patterns."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from netc.data.settings import keeps_caffes_order, shuffles
 from netc.errors import Diagnostic
 from netc.layers.context import dims
 from netc.net.model import TEST, Layer, ResolvedNet
+from netc.spec.job import Job
 
 
 def source_errors(net: ResolvedNet, counted: bool) -> list[Diagnostic]:
@@ -42,6 +43,14 @@ def _unequal(ended: list[Layer], counted: bool) -> list[Diagnostic]:
     read = [f"{x.name!r} has {x.source.rows} rows in batches of {x.batch_size}" for x in ended if x.source]
     text = "All data layers of a test need the same number of rows, in batches of the same size."
     return [Diagnostic(ended[1].at(), f"For testing, {' and '.join(read)}. {text}")]
+
+
+def rate_errors(train: Lowered, job: Job) -> list[Diagnostic]:
+    """The error for each pattern of the solver's `freeze` and `lr_mult` that fits no parameter of the net."""
+    known = [s.node.name for s in train.states if s.node.state.is_weight]
+    learned = [p.node.name for p in train.parameters]
+    found = train.net.rates.idle(known, learned)
+    return [Diagnostic(job.solver_place(*path), f"Solver: {text}", near) for path, text, near in found]
 
 
 def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:

@@ -11,7 +11,9 @@ from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
+from netc.layers.mixing import mixed_loss
 from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, ResolvedNet
+from netc.net.rates import Rates
 
 SYMBOLIC = "N"
 TIME = "T"
@@ -51,6 +53,7 @@ class Lowered:
     graph: Graph
     versions: Mapping[str, tuple[Value, ...]]
     parameters: tuple[Value, ...]  # in the net's order, shared ones once
+    states: tuple[Value, ...] = ()  # all states of the layers, used or not
     layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
@@ -90,16 +93,16 @@ def lower_judged(
     shared: dict[str, Value] = dict(owned or {})
     tops_of: dict[str, tuple[Value, ...]] = {}
     blobs_of: dict[str, tuple[Value, ...]] = {}
-    losses: list[Value] = []
     sinks: dict[str, Value] = {}
-    readings: list[Reading] = []
-    errors: list[Diagnostic] = []
-    broken: set[str] = set()
+    losses, readings = list[Value](), list[Reading]()
+    errors, broken = list[Diagnostic](), set[str]()
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch)
+        ctx = Context(
+            layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch, net.rates
+        )
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -116,7 +119,7 @@ def lower_judged(
         return None, errors
     graph = _graph(net, versions, losses, sinks, updates)
     parameters = tuple(s for s in states.values() if s.node.state.kind == "parameter")
-    return Lowered(net, graph, versions, parameters, tops_of, blobs_of, tuple(readings)), []
+    return Lowered(net, graph, versions, parameters, tuple(states.values()), tops_of, blobs_of, tuple(readings)), []
 
 
 def _graph(
@@ -161,24 +164,37 @@ def _batch(lowered: Lowered) -> Dim:
 def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     """Call a layer's function and return its tops. `force`, the net's force_backward, overrides propagate_down."""
     layer = ctx.layer
-    cut = list(ctx.param.propagate_down)
-    if cut and len(cut) != len(bottoms):
-        raise ctx.error(f"There are {len(cut)} `propagate_down` for {len(bottoms)} bottoms. Add one for each, or none.", "propagate_down")
+    cut, named = list(ctx.param.propagate_down), len(ctx.param.bottom)
+    if cut and len(cut) != named:
+        raise ctx.error(f"There are {len(cut)} `propagate_down` for {named} bottoms. Add one for each, or none.", "propagate_down")
     if not force:
-        bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
-    tops = registry.layer.find(layer.type)(ctx, *bottoms)
+        bottoms = [stop(b) if cut and k < named and not cut[k] else b for k, b in enumerate(bottoms)]
+    function = registry.layer.find(layer.type)
+    tops = mixed_loss(ctx, function, *bottoms) if layer.mixed else function(ctx, *bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(tops) < len(layer.tops):
         raise ctx.error(f"It names {len(layer.tops)} tops, but the layer has {len(tops)}.", "top", len(tops))
+    _check_patterns(ctx)
     if len(ctx.param.param) > len(ctx.blobs):
         raise ctx.error(f"There are {len(ctx.param.param)} `param` for {len(ctx.blobs)} blobs.", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
 
 
+def _check_patterns(ctx: Context) -> None:
+    """Raise an error for each pattern of the layer that fits none of its parameters."""
+    known, learned = [name for _, name in ctx.names], [name for kind, name in ctx.names if kind == "parameter"]
+    wrong = [ctx.diagnostic(text, path, near) for path, text, near in Rates.of(ctx.param).idle(known, learned)]
+    if wrong:
+        raise SpecError(*wrong)
+
+
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
     """Return the bottoms of a layer that have a limited domain. If one depends on states or noise, a guard checks it at run time."""
     readings: list[Reading] = []
-    for reads in ctx.layer.kind.readings if ctx.phase != DEPLOY else ():
+    read = ctx.layer.kind.readings if ctx.phase != DEPLOY else ()
+    if ctx.layer.mixed:
+        read = (*(r for r in read if r.bottom < 2), *(replace(r, bottom=2) for r in read if r.bottom == 1))
+    for reads in read:
         found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
         if found is None:
             continue

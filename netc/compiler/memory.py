@@ -56,7 +56,7 @@ class Step:
 def memory(program: Program, data: int | None = None) -> Memory:
     """Return the memory that a program's training and testing need. `data` is the size of the data that stays in memory."""
     kind = "train" if program.job.settings.iter_size == 1 else "gradient"
-    slots = sum(_of(n.types[0]) for n in program.states.values() if n.state.kind == "slot")
+    slots = sum(_of(n.types[0]) for n in program.states.values() if n.state.kind in ("slot", "average"))
     weights = sum(_of(n.types[0]) for n in program.states.values()) - slots
     graph = program.steps.train if program.trains else program.train.graph
     depth = max((layer.param.data_param.prefetch for layer in program.train_net.sources), default=4)

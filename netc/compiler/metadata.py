@@ -13,6 +13,7 @@ from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node, Value
 from netc.graph.leaves import NoiseInfo, StateInfo
 from netc.graph.tensor_type import dtype_name
+from netc.runtime.averages import WEIGHT, average_of
 
 
 def dynamic_sizes(graph: Graph) -> list[str]:
@@ -89,6 +90,11 @@ def reset_facts(solver: pb.SolverParameter) -> dict[str, Any] | None:
     Before each iteration that is a multiple of it, except the first, all states of a kind are set to a value.
     """
     return {"interval": solver.reset_interval, "kind": "slot", "value": 0.0} if solver.reset_interval else None
+
+
+def average_facts(ema: float) -> dict[str, Any] | None:
+    """The solver's averages of the weights: test and publish the state `<name><suffix>` in place of each parameter that has one."""
+    return {"decay": ema, "suffix": average_of(""), "weight": WEIGHT} if ema else None
 
 
 def pin_text(diagnostic: Diagnostic) -> str:

@@ -1,17 +1,18 @@
 """The nets of a job. Each is resolved and lowered once, when it is first used."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from netc import data
-from netc.compiler.diagnose import source_errors, width_errors
+from netc.compiler.diagnose import rate_errors, source_errors, width_errors
 from netc.compiler.lower import Lowered, lower_judged, lower_symbolic
 from netc.compiler.raw_columns import column_errors, table_of
 from netc.errors import Diagnostic, Place, SpecError
 from netc.graph.tensor_type import Dim
 from netc.net.model import TEST, TRAIN, ResolvedNet
-from netc.net.resolve import judged, resolve
+from netc.net.rates import Rates
+from netc.net.resolve import judged
 from netc.net.variants import deployed
 from netc.spec.job import Job
 
@@ -45,8 +46,10 @@ class JobNets:
     def judged_train(self) -> Judged:
         """The net for training."""
         job = self.job
-        net, errors = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), self.tables, job.learned)
-        return Judged(net, tuple(errors))
+        return self._judged(judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), self.tables, job.learned))
+
+    def _judged(self, found: tuple[ResolvedNet, list[Diagnostic]]) -> Judged:
+        return Judged(replace(found[0], rates=Rates.of(self.job.solver)), tuple(found[1]))
 
     @cached_property
     def learned(self) -> data.Known:
@@ -61,8 +64,7 @@ class JobNets:
         def test(number: int) -> Judged:
             document, state = job.net(TEST, number), job.state(TEST, number)
             if (which := (id(document), state)) not in made:
-                net, errors = judged(document, TEST, *state, self.tables, self.learned)
-                made[which] = Judged(net, tuple(errors))
+                made[which] = self._judged(judged(document, TEST, *state, self.tables, self.learned))
             return made[which]
 
         return tuple(map(test, range(len(job.tests))))
@@ -82,7 +84,7 @@ class JobNets:
         if stages is None:
             return self.train_net if phase == TRAIN else self.judged_tests[0].right()
         learned = self.job.learned if phase == TRAIN else self.learned
-        return resolve(self.job.net(phase), phase, stages, level, self.tables, learned)
+        return self._judged(judged(self.job.net(phase), phase, stages, level, self.tables, learned)).right()
 
     @cached_property
     def _train(self) -> tuple[Lowered | None, list[Diagnostic]]:
@@ -123,7 +125,7 @@ class JobNets:
             return tuple(self.all_errors()) or e.diagnostics
         if any(source_errors(lowered.net, bool(self.job.solver.test_iter)) for lowered in (train, *tests)):
             return tuple(self.all_errors())
-        wrong = [diagnostic for test in tests for diagnostic in width_errors(train, test)]
+        wrong = [*rate_errors(train, self.job), *(diagnostic for test in tests for diagnostic in width_errors(train, test))]
         return tuple(wrong or (column_errors(self.deployed) if table_of(self.test_nets[0]) else ()))
 
     def all_errors(self) -> list[Diagnostic]:
@@ -139,6 +141,8 @@ class JobNets:
             wrong += source_errors(made.net, bool(self.job.solver.test_iter))
             lowered, misfits = self._train if number == 0 else lower_judged(made.net)
             wrong += [f for f in misfits if f.place not in places]
+            if number == 0 and train is not None:
+                wrong += rate_errors(train, self.job)
             if train is not None and lowered is not None:
                 wrong += width_errors(train, lowered)
             new: dict[Place | None, list[Diagnostic]] = {}

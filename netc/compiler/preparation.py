@@ -83,6 +83,9 @@ def _pixels(layer: Layer) -> dict[str, Any]:
     said: dict[str, Any] = {"channels": order} if order else {}
     said |= {"resize": size} if all(size) else {}
     said |= {"crop": {"size": list(top.shape[1:]), "training": "random", "testing": "central"}} if param.crop_size else {}
+    if param.pad:
+        said |= {"crop": {"size": list(top.shape[1:]), "training": "random", "testing": "central"}}
+        said |= {"pad": {"pixels": param.pad, "mode": param.PadMode.Name(param.pad_mode), "only": "in training"}}
     return said | ({"mirror": "in training, by chance"} if param.mirror else {})
 
 

@@ -4,8 +4,8 @@
 |--------------|---------------------------------------------------|-------------------------------------------------|
 | train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
 | gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics and carries |
-| update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
-| test.onnx    | batch/<blob>, state/ of all but slots             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
+| update.onnx  | grad/<name>, lr, state/ of parameters, slots and averages | next/ of the same                        |
+| test.onnx    | batch/<blob>, state/ of what it reads             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
 | model.onnx   | the net's inputs, batch N, state/ of carries      | its outputs, next/ of carries; weights and preprocessing inside |
 | open.onnx    | the same, and state/ of parameters and statistics | the same                                        |
 """
@@ -19,9 +19,10 @@ import numpy as np
 import onnx
 
 from netc import data, schedules
+from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
-from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
+from netc.compiler.metadata import average_facts, dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
 from netc.compiler.raw_columns import named_outputs, table_facts
 from netc.compiler.step import StepGraphs, watch_graph
 from netc.errors import Diagnostic
@@ -194,7 +195,9 @@ class Program:
         """Return the graph of model.onnx, or of open.onnx if there are no states, and its metadata."""
         graph = simplify(self.deploy[0].graph if states is None else freeze(self.deploy[0].graph, states))
         if any_size:
-            poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
+            whole = pb.PoolingParameter(global_pooling=True)
+            poolings = {x.name: whole if x.type == "GlobalPooling" else x.param.pooling_param for x in self.test_net.layers
+                        if x.type in ("Pooling", "GlobalPooling")}  # fmt: skip
             graph = resizable(graph, poolings) or graph
         outputs = {OUT.bare(name): value for name, value in graph.outputs.items()}
         outputs = named_outputs(self.test_net, outputs, self.classes)
@@ -232,10 +235,15 @@ class Program:
             "noise": noise,
             "random": random_facts(noise),
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.name in BATCH],
-            "lr": schedules.facts(self.job.settings, self.max_iter) if kind in ("train", "update") else None,
+            "lr": self._rate_facts() if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
+            "average": average_facts(self.job.settings.ema) if kind in ("train", "update") else None,
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
+
+    def _rate_facts(self) -> dict[str, Any]:
+        settings = self.job.settings
+        return schedules.facts(settings, self.max_iter) | schedules.test_facts(settings, *self.test_net.monitored(settings.monitor))
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
         """For test models and the deployed one: the axis of the batch (1 if time comes first), its size, and why it is fixed."""

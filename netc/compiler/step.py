@@ -1,16 +1,19 @@
 """Builds the graphs of a training step from a lowered net: gradients and updates.
 
-The order is that of Caffe's ApplyUpdate: sum over iter_size, clip by the norm of the sum, divide by iter_size, add decay, optimize.
+The order is that of Caffe's ApplyUpdate: sum over iter_size, clip by the norm of the sum, divide by iter_size, clip by value, add decay,
+optimize. The averages of the weights follow.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
+from typing import Any
 
 import numpy as np
 
 from netc import registry
 from netc.compiler.lower import Lowered
+from netc.compiler.matrices import matrices
 from netc.errors import Diagnostic, SpecError
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
@@ -18,6 +21,7 @@ from netc.graph.contract import GRAD, LR, NEXT, WATCH
 from netc.graph.ir import Graph, Value, cast, leaf, op, toposort
 from netc.graph.leaves import StateInfo
 from netc.graph.origin import origin
+from netc.runtime.averages import WEIGHT, average_of
 from netc.spec.document import Document
 from netc.spec.solver_settings import SolverSettings
 
@@ -37,15 +41,16 @@ class StepGraphs:
 def step_graphs(lowered: Lowered, settings: SolverSettings) -> StepGraphs:
     """Return the training graphs of a lowered net. SpecError if the net has nothing to learn."""
     gradients = _gradients(lowered)
+    others = _others(lowered, gradients, settings)
     rate = leaf("Input", np.float32, (), name=LR)
     sums = {p: leaf("Input", np.float32, p.shape, name=GRAD(p.node.name)) for p in gradients}
-    train = _updates(gradients, rate, replace(settings, iter_size=1))
+    train = _updates(gradients, rate, replace(settings, iter_size=1), others)
     outputs = lowered.graph.outputs
     added = {NEXT(GRAD(p.node.name)): sums[p] + g for p, g in gradients.items()}
     return StepGraphs(
         train=replace(lowered.graph, updates={**lowered.graph.updates, **train}),
         gradient=replace(lowered.graph, outputs={**outputs, **added}),
-        update=Graph(lowered.graph.name, {}, _updates(sums, rate, settings)),
+        update=Graph(lowered.graph.name, {}, _updates(sums, rate, settings, others)),
         gradients=gradients,
     )
 
@@ -105,7 +110,9 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
         raise SpecError(_no_loss(lowered.net.document))
     found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
     if not found and not any(layer.kind.fits for layer in lowered.net.layers):
-        raise SpecError(Diagnostic(place, "The loss depends on no parameter that can be trained (with an `lr_mult` other than 0)."))
+        raise SpecError(
+            Diagnostic(place, "The loss depends on no parameter that can be trained (not frozen, and with an `lr_mult` other than 0).")
+        )
     return found
 
 
@@ -120,8 +127,17 @@ def _no_loss(document: Document) -> Diagnostic:
     return Diagnostic(document.place(), f"The net has no loss in phase TRAIN. Add one ({losses}), or a `loss_weight`.")
 
 
-def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSettings) -> dict[Value, Value]:
-    """Return the new value of each parameter and of its slots."""
+def _others(lowered: Lowered, gradients: Iterable[Value], settings: SolverSettings) -> frozenset[Value]:
+    """The parameters that the solver's optimizer leaves to its other one; none for most optimizers."""
+    if lowered.loss is None or "others" not in registry.optimizer.records.get(settings.type, {}):
+        return frozenset()
+    return frozenset(gradients) - matrices(lowered.loss, gradients, settings.message.adamw)
+
+
+def _updates(
+    gradients: Mapping[Value, Value], rate: Value, settings: SolverSettings, others: frozenset[Value] = frozenset()
+) -> dict[Value, Value]:
+    """Return the new value of each parameter, of its slots and of its average. `others` has another optimizer."""
     with origin(layer="solver", place=None, part="update"):
         gradients = _clipped(gradients, settings.clip_gradients)
         updates: dict[Value, Value] = {}
@@ -129,10 +145,29 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSett
         for p, g in gradients.items():
             with origin(layer=p.node.state.layer, place=p.node.origin.place):
                 g = g / float(settings.iter_size) if settings.iter_size > 1 else g
-                updates |= _optimized(p, g, rate, step + 1.0, settings)
+                g = g if settings.clip_value is None else op.Clip(g, -settings.clip_value, settings.clip_value)
+                updates |= _optimized(p, g, rate, step + 1.0, settings, p in others)
         if not gradients or any(step in n.inputs for n in toposort(updates.values())):
             updates[step] = step + 1.0
-    return updates
+        return updates | (_averages({p: updates[p] for p in gradients}, settings.ema) if settings.ema and gradients else {})
+
+
+def _averages(new: Mapping[Value, Value], decay: float) -> dict[Value, Value]:
+    """Return the new average of each parameter, from its new value, and the total weight of the iterations in the averages.
+
+    Iteration k of n counts decay^(n - k), and the sum of these weights divides the average. So the start values count nothing, and the
+    average is right from the first iteration on (the bias correction of Kingma and Ba 2015).
+    """
+    weight = leaf("State", np.float32, (), info=StateInfo(WEIGHT, "average", Zeros(())))
+    total = weight * decay + 1.0
+    found = {weight: total}
+    for p, value in new.items():
+        state = p.node.state
+        with origin(layer=state.layer, place=p.node.origin.place):
+            info = StateInfo(average_of(state.name), "average", Zeros(p.shape), state.layer, state.blob)
+            average = leaf("State", np.float32, p.shape, info=info)
+            found[average] = average + (value - average) / total
+    return found
 
 
 def _clipped(gradients: Mapping[Value, Value], most: float | None) -> Mapping[Value, Value]:
@@ -143,12 +178,13 @@ def _clipped(gradients: Mapping[Value, Value], most: float | None) -> Mapping[Va
     return {p: g * factor for p, g in gradients.items()}
 
 
-def _optimized(p: Value, g: Value, rate: Value, step: Value, settings: SolverSettings) -> dict[Value, Value]:
-    """Apply the optimizer to one parameter: {state: new value}."""
-    optimize = registry.optimizer.find(settings.type)
+def _optimized(p: Value, g: Value, rate: Value, step: Value, settings: SolverSettings, other: bool) -> dict[Value, Value]:
+    """Apply the optimizer to one parameter, or with `other` its optimizer for other parameters: {state: new value}."""
+    own: tuple[str, dict[str, Any]] = registry.optimizer.records[settings.type]["others"] if other else (settings.type, {})
+    optimize = registry.optimizer.find(own[0])
     arguments = signature(optimize).parameters.values()
     slots = [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY][3:]
-    hyper = {a.name: settings.hyperparameter(a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
+    hyper = {a.name: settings.hyperparameter(a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY} | own[1]
     state = p.node.state
     decay = settings.weight_decay * state.decay_mult
     hyper["weight_decay"] = 0.0 if settings.regularization_type == "L1" else decay

@@ -34,7 +34,9 @@ from netc.data.sources.arrays import CHANNELS, channels_first, read_npy, read_np
 from netc.data.sources.hdf5 import Hdf5Writer
 from netc.data.sources.text import encode, join, split
 from netc.data.tables import Reader, Tables, describe, open, vocabulary
-from netc.data.transform import Normalisation, normalisation, read_blob, resized
+from netc.data.transforms.checks import augmentations, unaugmented
+from netc.data.transforms.normalization import Normalisation, normalisation, read_blob
+from netc.data.transforms.rows import resized
 
 __all__ = [
     "CHANNELS",
@@ -55,6 +57,7 @@ __all__ = [
     "Table",
     "Tables",
     "TopSpec",
+    "augmentations",
     "channels_first",
     "continues",
     "describe",
@@ -78,5 +81,6 @@ __all__ = [
     "split",
     "stated",
     "test_batches",
+    "unaugmented",
     "vocabulary",
 ]

@@ -1,14 +1,19 @@
 """The batches of a data layer: takes rows of its table in order and transforms them."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.decoding import StandIns, skips
 from netc.data.order import Order, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
-from netc.data.source import Description, Request, Selected, Source, Table
+from netc.data.source import Column, Description, Request, Selected, Source, Table, UndecodableError
 from netc.data.sources.dummy import dummy_batch_size
-from netc.data.transform import transform
+from netc.data.transforms.checks import COLORS, uses
+from netc.data.transforms.luck import Luck
+from netc.data.transforms.mixing import Mixing, mixes
+from netc.data.transforms.rows import Transform, transform
 from netc.errors import DataError
 from netc.random import integers
 
@@ -43,7 +48,9 @@ class Feed:
         self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
         self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
-        self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
+        self._transform = _transform(request, table, description, self._columns[0])
+        self._masks = [k for k, top in enumerate(table.description.tops[: len(self._columns)]) if top.mask]
+        self._mixing = Mixing(request.layer.transform_param, Luck(request.seed, request.layer.name)) if _mixed(request, table) else None
         self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
         if table.stream and self.rows:
             if self.rows < self.batch_size:
@@ -72,16 +79,39 @@ class Feed:
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """Return one array per top. `sub_batch` counts within an iteration of training."""
-        first, count = self._span(iteration, sub_batch)
+        return self._made(*self._span(iteration, sub_batch))
+
+    def seen(self, row: int, epoch: int) -> tuple[np.ndarray, ...]:
+        """Return a row as training reads it in an epoch: one array per top, with one row. The source must have an end."""
+        assert self.rows is not None
+        first = epoch * self.rows
+        return self._made(first + int(np.flatnonzero(self._order(first, self.rows) == row)[0]), 1)
+
+    def _made(self, first: int, count: int) -> tuple[np.ndarray, ...]:
+        """The transformed and mixed rows of each top."""
+        if self._mixing is None:
+            arrays = self._read(first, count)
+        else:
+            start, wanted = self._mixing.span(first, count)
+            data, *labels = self._read(start, wanted)
+            mixed = self._mixing.mix(data, labels[0] if labels else None, start)
+            arrays = [array[first - start : first - start + count] for array in mixed]
+        return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
+
+    def _read(self, first: int, count: int) -> list[np.ndarray]:
+        """The transformed rows of each top of the table, batch axis first."""
         rows = self._order(first, count)
         if self._stand_ins is None:
             data = self._columns[0][rows]
         else:
             rows, data = self._stand_ins.read(self._columns[0], rows)
         others = [column[rows] for column in self._columns[1:]]
-        typed = zip(others, self.description.tops[1:], strict=True)
-        arrays = self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
-        return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
+        if self._transform is not None:
+            data, moved = self._transform(data, first, [others[k - 1] for k in self._masks])
+            for k, mask in zip(self._masks, moved, strict=True):
+                others[k - 1] = mask
+        tops = zip((data, *others), self.description.tops, strict=False)
+        return [array.astype(top.dtype, copy=False) for array, top in tops]
 
     def _span(self, iteration: int, sub_batch: int) -> tuple[int, int]:
         """The first row of a batch, counted over all passes, and its number of rows."""
@@ -93,7 +123,11 @@ class Feed:
 
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Return rows of a top, by their numbers, before any order or transformation."""
-        return np.asarray(self._columns[top][rows])
+        return np.asarray(self._column(top)[rows])
+
+    def _column(self, top: int) -> Column:
+        """The column of a top. Those that mixing adds come from the labels."""
+        return self._columns[min(top, len(self._columns) - 1)]
 
     def raw(self, rows: np.ndarray) -> dict[str, np.ndarray] | None:
         """Return the raw values of rows of a table by column, which are the inputs of a published model; None for other sources."""
@@ -105,7 +139,7 @@ class Feed:
 
     def in_memory(self, top: int) -> bool:
         """Whether all rows of a top are in memory, so that checking them is fast."""
-        column = self._columns[top]
+        column = self._column(top)
         while isinstance(column, Selected):
             column = column.column
         return self.rows is not None and isinstance(column, np.ndarray) and not isinstance(column.base, np.memmap)
@@ -117,7 +151,9 @@ class Feed:
     def place(self, top: int, row: int) -> str:
         """The place of a value in its file."""
         table, number = self._table, row if self._table.numbers is None else int(self._table.numbers[row])
-        return table.place(top, number) if table.place else f"{table.description.name}: {self._tops[top]}[{number}]"
+        return (
+            table.place(top, number) if table.place else f"{table.description.name}: {self._tops[min(top, len(self._tops) - 1)]}[{number}]"
+        )
 
 
 def _order(request: Request, rows: int | None) -> Order:
@@ -131,3 +167,21 @@ def _order(request: Request, rows: int | None) -> Order:
     if shuffles(layer):
         return shuffled(rows, request.seed, name, skip)
     return in_file_order(rows, skip)
+
+
+def _transform(request: Request, table: Table, description: Description, column: Column) -> Transform | None:
+    """The transformation of the first top; None if its rows stay as they are. DataError for rows that have no colors."""
+    top, param = table.description.tops[0], request.layer.transform_param
+    if table.finished or top.dtype != "float32":
+        return None
+    if request.phase == "TRAIN" and (fields := uses(param, COLORS)):
+        with suppress(UndecodableError):  # the first batch reports it
+            found = column[np.arange(1)].dtype
+            if found != np.uint8:
+                text = f"`{fields[0]}` needs images of bytes, from 0 to 255, but those of {description.name} are {found}."
+                raise DataError(text, field=fields[0])
+    return transform(request, top, description.channels)
+
+
+def _mixed(request: Request, table: Table) -> bool:
+    return mixes(request.layer.transform_param, request.phase) and not table.finished

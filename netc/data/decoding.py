@@ -1,13 +1,13 @@
 """Decode many rows at once, and handle the rows that cannot be decoded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
 from netc.data.source import Column, Request, UndecodableError
+from netc.data.workers import AUTOMATIC, Workers
 from netc.errors import DataError
 
 R = TypeVar("R")
@@ -18,8 +18,8 @@ def skips(request: Request) -> bool:
     return bool(request.layer.transform_param.on_error == request.layer.transform_param.SKIP)
 
 
-def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = True) -> list[R]:
-    """Apply `function` to all items and collect all errors. `threads` helps because Pillow releases the lock while it decodes.
+def each(function: Callable[[Any], R], items: Sequence[Any], workers: Workers = AUTOMATIC) -> list[R]:
+    """Apply `function` to all items on threads, and collect all errors.
 
     UndecodableError, by the positions of the items, if no item has an error of another kind.
     """
@@ -30,11 +30,7 @@ def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = Tru
         except DataError as e:
             return e
 
-    if threads:
-        with ThreadPoolExecutor() as pool:
-            results = list(pool.map(attempt, items))
-    else:
-        results = list(map(attempt, items))
+    results = workers.apply(attempt, items)
     errors = {k: r for k, r in enumerate(results) if isinstance(r, DataError)}
     if others := [str(e) for e in errors.values() if not isinstance(e, UndecodableError)]:
         raise DataError(*others)

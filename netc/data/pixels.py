@@ -79,17 +79,25 @@ class LeftOut:
 
 
 def read_image(
-    image: Path | bytes, channels: int, height: int = 0, width: int = 0, place: str = "", left_out: LeftOut | None = None
+    image: Path | bytes,
+    channels: int,
+    height: int = 0,
+    width: int = 0,
+    place: str = "",
+    left_out: LeftOut | None = None,
+    draft: bool = False,
 ) -> np.ndarray:
     """Decode an image file, or its bytes, to uint8 of (channels, height, width).
 
-    `channels` is 1 for grey, 3 for RGB, 0 for the image's own. The image is resized unless `height` is 0. UndecodableError names
-    `place`, or else the file.
+    `channels` is 1 for grey, 3 for RGB, 0 for the image's own. The image is resized unless `height` is 0. With `draft`, a JPEG that is
+    much larger than that is decoded at a fraction of its size. UndecodableError names `place`, or else the file.
     """
     from PIL import Image
 
     with _opened(image, place) as file:
         wanted = "L" if channels == 1 or (not channels and file.mode in GREY) else "RGB"
+        if draft and height:
+            file.draft(None, (2 * max(height, width),) * 2)
         if left_out is not None:
             _note(file, left_out, place or str(image))
         with DECODING_LARGE if file.width * file.height > LARGE else nullcontext():

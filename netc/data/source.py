@@ -1,10 +1,10 @@
 """The interface of data sources: a description that is cheap to make, and columns that are loaded on demand.
 
 A source function, registered with `@source(...)` or `@dataset(...)`, takes a `Request` and returns a `Table`. Batching and
-transformations are the same for every source: see `order.py`, `transform.py` and `batches.py`.
+transformations are the same for every source: see `order.py`, `transforms` and `batches.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,7 +31,8 @@ class TopSpec:
 
     An `input` is an input of the deployed model, as the first top is; other tops are labels. Integers are below `classes` unless that
     is 0. `mean` and `std` are those of the columns (the last axis) over the training rows. `fitted` are the columns of a table's encoded
-    rows: each has its own part of the last axis. `gaps`: NaN is a gap, which the net itself handles.
+    rows: each has its own part of the last axis. `gaps`: NaN is a gap, which the net itself handles. A `mask` has a value for each pixel
+    of the image in the first top, and is cropped and moved with it.
     """
 
     dtype: str
@@ -44,6 +45,7 @@ class TopSpec:
     std: tuple[float, ...] = field(default=(), compare=False)
     fitted: tuple[FittedColumn, ...] = ()
     gaps: bool = False
+    mask: bool = False
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -88,6 +90,8 @@ class Description:
     `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read.
 
     `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
+
+    `added` are the names of the last tops, which come with the label and which no net file names: see `netc.data.transforms.mixing`.
     """
 
     name: str
@@ -108,6 +112,11 @@ class Description:
     stream: bool = field(default=False, compare=False)
     series: SeriesFacts | None = None
     rules: tuple[pb.ColumnParameter, ...] = ()
+    added: tuple[str, ...] = ()
+
+    def names(self, tops: Sequence[str]) -> tuple[str, ...]:
+        """The names of all tops, if a net file names the first ones."""
+        return (*tops, *(f"{tops[1]}.{name}" for name in self.added))
 
     @property
     def per_row(self) -> int:
@@ -254,6 +263,9 @@ class Source(Protocol):
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """Return one array per top. It depends only on the seed and these two numbers."""
+
+    def seen(self, row: int, epoch: int) -> tuple[np.ndarray, ...]:
+        """Return a row as training reads it in an epoch: one array per top, with one row. The source must have an end."""
 
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Return rows of a top, by their numbers, before any order or transformation."""

@@ -18,8 +18,10 @@ from netc.data.learned import Learned, is_table
 from netc.data.order import held_out
 from netc.data.settings import setting
 from netc.data.sheet import SUFFIXES, read_sheet
-from netc.data.source import Description, Request, Source, Table
-from netc.data.transform import normalisation, transformed
+from netc.data.source import Description, Request, Source, Table, TopSpec
+from netc.data.transforms.checks import transformed, unfinished
+from netc.data.transforms.mixing import ADDED, mixed_tops, mixes
+from netc.data.transforms.normalization import normalisation
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 from netc.random import permutation
@@ -32,6 +34,7 @@ FIELDS_OF = {  # fields of data_param that only some files have
     "channels_last": ("arrays", "an array", (".npy", ".npz")),
     "arrays": ("files of arrays", "one", (".npz",)),
 }
+DRAFTED = ("folder", "images in a table")  # sources that read image files and resize them as Pillow does
 
 
 @dataclass(frozen=True)
@@ -245,13 +248,29 @@ def _described(request: Request, table: Table) -> Description:
     given, wanted = table.description, len(request.layer.top) or len(table.description.tops)
     if wanted > len(given.tops):
         raise DataError(f"{given.name} has {len(given.tops)} tops, the layer {wanted}.")
-    first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
+    tops, added = _transformed(request, table, given.tops[:wanted])
     classes = given.classes if wanted > 1 else ()  # classes belong to the labels
     if not given.tokens:  # the classes of a text are its characters or words
         check_names(given.name, classes)
     kinds, name = source_name(request)
+    param = request.layer.transform_param
+    if param.draft and not (param.resize_height and name in DRAFTED):
+        text = "`draft` is for folders and tables of images that are resized. Set `resize_height` and `resize_width`, or remove it."
+        raise DataError(text, field="draft")
     facts = {f: v for f, v in kinds.records[name].items() if f in ("noun", "channels")}
-    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, stream=table.stream, **facts)
+    return replace(given, tops=tops, added=added, classes=classes, stream=table.stream, **facts)
+
+
+def _transformed(request: Request, table: Table, tops: tuple[TopSpec, ...]) -> tuple[tuple[TopSpec, ...], tuple[str, ...]]:
+    """The tops after transform_param, and the names of those that it adds."""
+    param = request.layer.transform_param
+    if table.finished:
+        unfinished(table.description.name, param)
+        return tops, ()
+    first = transformed(param, tops[0])
+    others = tuple(replace(top, shape=(*top.shape[:-2], *first.shape[-2:])) if top.mask else top for top in tops[1:])
+    more = mixed_tops(param, tops) if mixes(param, request.phase) else ()
+    return (first, *others, *more), ADDED[: len(more)]
 
 
 def _stated(request: Request, table: Table, set_apart: bool) -> Table:

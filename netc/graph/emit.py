@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, ML, ML_OPSET, OPSET, STRING
 from netc.graph.training_ops import trace
 from netc.graph.training_ops.define import CPU, Body, freeze
+
+SMALL, LARGEST = 1024, 2**31 - 2**20  # bytes of constants: those that need no hash, and the most of a file, protobuf's limit
 
 
 def emit(
@@ -48,6 +51,7 @@ def emit(
     ends = [(v, n) for n, v in graph.outputs.items()]
     ends += [(new, NEXT(old.node.name)) for old, new in graph.updates.items()]
     writer.bind(ends)
+    _check_size(writer, graph.name)
     body = helper.make_graph(
         writer.nodes, graph.name or "net", [_info(v, writer.names[v]) for v in leaves], [_info(v, n) for v, n in ends], writer.constants
     )
@@ -112,7 +116,7 @@ class _Writer:
                 continue
             elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
                 self._expand(node, under or node, trace(node, self.bodies))
-            elif (other := _evenly_padded(node) or _compared(node)) is not None:
+            elif (other := _evenly_padded(node) or _compared(node) or _rounded_down(node)) is not None:
                 self._expand(node, under or node, other)
             else:
                 self._node(node, under or node)
@@ -210,12 +214,26 @@ class _Writer:
         if node.info is not None:
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE(node.name)))
             return STATE(node.name)
-        content = "\0".join(array.reshape(-1)).encode() if array.dtype == STRING else array.tobytes()
-        key = (array.dtype.str, str(array.shape), content)
+        key = (array.dtype.str, str(array.shape), _content(array))
         if key not in self.seen:
             self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), self.seen[key]))
         return self.seen[key]
+
+
+def _content(array: np.ndarray) -> bytes:
+    """What tells two constants apart: the bytes of a small array, the hash of a large one, so that it is not copied."""
+    if array.dtype == STRING:
+        return "\0".join(array.reshape(-1)).encode()
+    return array.tobytes() if array.nbytes <= SMALL else sha256(np.ascontiguousarray(array).data).digest()
+
+
+def _check_size(writer: _Writer, name: str) -> None:
+    """Raise an error if the constants are more than a file can hold."""
+    total = sum(t.ByteSize() for t in writer.constants)
+    if total > LARGEST:
+        text = f"The model of {name or 'the net'} would have {total / 1e9:.1f} GB of weights. An ONNX file has at most 2 GB."
+        raise SpecError(f"{text} Use a smaller model, or cut it with `output`.")
 
 
 def _evenly_padded(node: Node) -> Body | None:
@@ -249,6 +267,32 @@ def _compared(node: Node) -> Body | None:
     positive = op.Where(x < constant(np.zeros((), x.dtype)), x + constant(np.asarray(depth.item(), x.dtype)), x)
     hot = op.Equal(op.Unsqueeze(positive, [axis]), constant(numbers))
     return Body((x, None, None), (op.Where(hot, constant(values[1]), constant(values[0])),))
+
+
+def _rounded_down(node: Node) -> Body | None:
+    """Return a body for pooling that rounds up, if ONNX counts windows beyond the image there; None for other nodes.
+
+    onnxruntime leaves such windows out in a run, and rejects the next op when it loads the model. As much padding behind the image as the
+    last window needs has the same effect as rounding up, unless the padding counts.
+    """
+    attrs, rank = dict(node.attrs), node.operands[0].rank - 2 if node.operands else 0
+    if node.domain or not attrs.get("ceil_mode") or attrs.get("auto_pad", "NOTSET") != "NOTSET" or len(node.types[0].shape) < 3:
+        return None
+    strides, dilations = (list(attrs.get(name, [1] * rank)) for name in ("strides", "dilations"))
+    pads, axes = list(attrs.get("pads", [0] * 2 * rank)), []
+    for n, m, *window in zip(node.operands[0].shape[2:], node.types[0].shape[2:], attrs["kernel_shape"], strides, dilations, strict=True):
+        if isinstance(n, str) or isinstance(m, str):
+            return None
+        axes.append((n, m, *window))
+    room = [n + pads[k] + pads[rank + k] - d * (size - 1) - 1 for k, (n, _, size, _, d) in enumerate(axes)]
+    if all(-(-r // s) + 1 == m for r, (_, m, _, s, _) in zip(room, axes, strict=True)):
+        return None
+    short = [max(0, (m - 1) * s - r) for r, (_, m, _, s, _) in zip(room, axes, strict=True)]
+    if any(short) and attrs.get("count_include_pad"):
+        return None
+    attrs |= {"ceil_mode": 0, "pads": [*pads[:rank], *(p + more for p, more in zip(pads[rank:], short, strict=True))]}
+    x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
+    return Body((x,), getattr(op, node.op)(x, outputs=len(node.types), **attrs))
 
 
 def _info(value: Value, name: str) -> onnx.ValueInfoProto:

@@ -8,7 +8,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 
-Kind = Literal["parameter", "statistic", "slot", "carry"]
+Kind = Literal["parameter", "statistic", "slot", "average", "carry"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class NoiseInfo(InputInfo):
 class StateInfo:
     """A state, which passes from one step to the next.
 
-    A `parameter` is learned from its gradient, a `statistic` is updated by its layer, and a `slot` belongs to the optimizer. A `carry`
-    passes from one batch to the next. `blob` is its number among the blobs of `layer`, -1 for none. `spec` is the layer's message for it.
+    A `parameter` is learned from its gradient, a `statistic` is updated by its layer, and a `slot` belongs to the optimizer. An `average`
+    is that of a parameter over the iterations. A `carry` passes from one batch to the next. `blob` is its number among the blobs of
+    `layer`, -1 for none. `spec` is the layer's message for it. A `frozen` parameter or statistic keeps its value.
     """
 
     name: str
@@ -43,6 +44,7 @@ class StateInfo:
     lr_mult: float = 0.0
     decay_mult: float = 0.0
     spec: pb.ParamSpec = field(default_factory=pb.ParamSpec)
+    frozen: bool = False
 
     @property
     def share_name(self) -> str:

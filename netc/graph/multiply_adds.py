@@ -42,3 +42,15 @@ def recurrent(node: Node) -> int:
 def recurrent_gradient(node: Node) -> int:
     """The same for the gradient, from dy (T, N, H)."""
     return size(node.types[0].shape) * size(node.operands[0].shape[2:])
+
+
+def attention(node: Node) -> int:
+    """q times k' and the weights (N, heads, T, S) times v: twice D for each weight."""
+    y, weights = node.types[0].shape, node.types[1].shape
+    return 2 * size(weights) * (size(y[2:]) // size(weights[1:2]))
+
+
+def attention_gradient(node: Node) -> int:
+    """The gradient of attention: four products in place of two."""
+    dy, weights = node.operands[0], next(v for v in node.operands[1:] if v.rank == 4)
+    return 4 * size(weights.shape) * (size(dy.shape[2:]) // size(weights.shape[1:2]))

@@ -82,6 +82,7 @@ def _inferred(
     stated: tuple[Shape, ...],
     domain: str,
 ) -> tuple[Type, ...]:
+    _check_channels(name, inputs, dict(attrs))
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
     proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], domain=domain, **dict(attrs))
     given = [(n, *v) for n, v in zip(names, inputs, strict=True) if v is not None]
@@ -106,9 +107,37 @@ def _inferred(
             shape = stated[k]
         elif not all(d.dim_param or d.HasField("dim_value") for d in tensor.shape.dim) or not tensor.HasField("shape"):
             raise ShapeError(f"{_call(name, inputs)}: The shape of the output depends on data that is known only in a run.")
+        shape = _without_empty_windows(name, inputs, dict(attrs), shape)
         check_size(shape, f"{_call(name, inputs)}: The output")
         result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))
     return tuple(result)
+
+
+def _without_empty_windows(name: str, inputs: Sequence[tuple[Type, Any] | None], attrs: Mapping[str, Any], shape: Shape) -> Shape:
+    """The shape of pooling that rounds up, without windows that start in the padding behind the image.
+
+    ONNX's inference counts them before opset 22. onnxruntime and PyTorch leave them out.
+    """
+    if name not in ("AveragePool", "LpPool", "MaxPool") or not attrs.get("ceil_mode") or inputs[0] is None:
+        return shape
+    spatial = inputs[0][0].shape[2:]
+    strides, pads = attrs.get("strides", [1] * len(spatial)), attrs.get("pads", [0] * len(spatial))
+    cut = [
+        m - 1 if isinstance(n, int) and isinstance(m, int) and (m - 1) * stride >= n + pad else m
+        for n, m, stride, pad in zip(spatial, shape[2:], strides, pads, strict=False)
+    ]
+    return (*shape[:2], *cut)
+
+
+def _check_channels(name: str, inputs: tuple[tuple[Type, _Small | None] | None, ...], attrs: Mapping[str, Any]) -> None:
+    """Raise a ShapeError if the filters of a convolution take other channels than it gets. ONNX's rule does not look at them."""
+    if name not in ("Conv", "ConvTranspose") or inputs[0] is None or inputs[1] is None or min(len(v[0].shape) for v in inputs[:2] if v) < 2:
+        return
+    given, filters = inputs[0][0].shape[1], inputs[1][0].shape
+    wanted = filters[0] if name == "ConvTranspose" else filters[1]
+    wanted = wanted * attrs.get("group", 1) if name == "Conv" and isinstance(wanted, int) else wanted
+    if isinstance(given, int) and isinstance(wanted, int) and given != wanted:
+        raise ShapeError(f"{_call(name, inputs)}: It takes {wanted} channels, got {given}.")
 
 
 def check_size(shape: Iterable[Dim | None], what: str) -> None:

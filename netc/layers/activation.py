@@ -95,6 +95,24 @@ def swish(ctx: Context, x: Value) -> Value:
     return x * op.Sigmoid(x if beta == 1 else x * beta)
 
 
+@layer("SiLU", elementwise=True, in_place=True)
+def silu(ctx: Context, x: Value) -> Value:
+    """y = x sigmoid(x) (Elfwing et al. 2017). It is Swish with a beta of 1."""
+    return x * op.Sigmoid(x)
+
+
+@layer("HardSwish", elementwise=True, in_place=True)
+def hard_swish(ctx: Context, x: Value) -> Value:
+    """y = x hard_sigmoid(x), with hard_sigmoid(x) = x / 6 + 1 / 2, limited to the range from 0 to 1 (Howard et al. 2019)."""
+    return x * op.HardSigmoid(x, alpha=1 / 6, beta=0.5)
+
+
+@layer("GELU", elementwise=True, in_place=True)
+def gelu(ctx: Context, x: Value) -> Value:
+    """y = x Phi(x), with the normal distribution function Phi, exact or by tanh (Hendrycks and Gimpel 2016)."""
+    return activation.gelu(x, tanh=int(ctx.param.gelu_param.approximate == pb.GELUParameter.TANH))
+
+
 @layer("Threshold", elementwise=True)
 def threshold(ctx: Context, x: Value) -> Value:
     """y = 1 if x > threshold, else 0. No gradient."""

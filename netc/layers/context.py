@@ -11,12 +11,13 @@ import numpy as np
 from netc import fillers
 from netc import netc_pb2 as pb
 from netc.data import TopSpec
-from netc.errors import Diagnostic, ShapeError, SpecError
+from netc.errors import Diagnostic, ShapeError, SpecError, Suggestion
 from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
 from netc.graph.ir import Value, leaf, op, stop
 from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
 from netc.net.model import DEPLOY, TEST, TRAIN, Epoch, Layer
+from netc.net.rates import Rates
 
 
 def dims(shape: Shape) -> str:
@@ -47,7 +48,9 @@ class Context:
     described: Mapping[str, TopSpec] = field(default_factory=dict)  # the tops of the data sources
     steps: Dim | None = None
     epoch: Epoch | None = None
+    rates: Rates = Rates()  # of the solver
     blobs: list[Value] = field(default_factory=list)
+    names: list[tuple[Kind, str]] = field(default_factory=list)  # of the blobs
 
     @property
     def param(self) -> pb.LayerParameter:
@@ -60,14 +63,15 @@ class Context:
 
     def error(self, text: str, *path: str | int) -> SpecError:
         """Return an error about a field of the layer, for the function to raise."""
-        return SpecError(self._diagnostic(text, path))
+        return SpecError(self.diagnostic(text, path))
 
     def shape_error(self, text: str, *path: str | int) -> ShapeError:
         """Return an error about the shapes of the bottoms, for the function to raise. netc adds how the shapes came about."""
-        return ShapeError(self._diagnostic(text, path))
+        return ShapeError(self.diagnostic(text, path))
 
-    def _diagnostic(self, text: str, path: tuple[str | int, ...]) -> Diagnostic:
-        return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}")
+    def diagnostic(self, text: str, path: tuple[str | int, ...], suggestion: Suggestion | None = None) -> Diagnostic:
+        """Return the diagnostic of an error about a field of the layer."""
+        return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
         """Create the layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
@@ -91,6 +95,10 @@ class Context:
         """Create the layer's next parameter, with an array as its start value."""
         return self._blob("parameter", name, start.shape, partial(np.array, start, np.float32))
 
+    def pretrained(self, name: str, start: np.ndarray, kind: Kind) -> Value:
+        """Create the layer's next parameter or statistic from an array of a file. Weight decay leaves out biases and norms, of one axis."""
+        return self._blob(kind, name, start.shape, partial(np.array, start, np.float32), decay=float(start.ndim > 1))
+
     def statistic(self, name: str, shape: tuple[int, ...]) -> Value:
         """Create the layer's next blob that training updates without a gradient, such as a running mean. It starts at zero."""
         return self._blob("statistic", name, shape, fillers.Zeros(shape))
@@ -108,8 +116,13 @@ class Context:
         return state
 
     def update(self, state: Value, value: Value) -> None:
-        """Set `state` to `value` at the end of a training step."""
-        self.updates[state] = stop(value)
+        """Set `state` to `value` at the end of a training step, unless it is frozen."""
+        if not self.is_frozen(state):
+            self.updates[state] = stop(value)
+
+    def is_frozen(self, blob: Value) -> bool:
+        """Whether a parameter or a statistic keeps its value in training, because of `freeze`."""
+        return isinstance(blob.node.info, StateInfo) and blob.node.info.frozen
 
     def keep(self, *values: Value) -> None:
         """Compute the values in each run, even though no layer reads them. A deployed net does not."""
@@ -147,11 +160,12 @@ class Context:
             sizes[0] = self.steps
         return leaf("Input", dtype, sizes, name=BATCH(top))
 
-    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any) -> Value:
-        self.blobs.append(self._new_or_shared(kind, name, shape, start))
+    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float = 1.0) -> Value:
+        self.blobs.append(self._new_or_shared(kind, name, shape, start, decay))
+        self.names.append((kind, name))
         return self.blobs[-1]
 
-    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any) -> Value:
+    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float) -> Value:
         index = len(self.blobs)
         spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
@@ -159,17 +173,31 @@ class Context:
         owner = self.shared.get(spec.name) if spec.name else None
         if owner is not None:
             self.states.setdefault(owner.node.name, owner)
-            return self._share(owner, spec, shape, index)
-        mults = (spec.lr_mult, spec.decay_mult) if kind == "parameter" else (0.0, 0.0)
-        info = StateInfo(f"{self.layer.name}.{name}", kind, start, self.layer.name, index, *mults, spec)
-        state = self.states[info.name] = leaf("State", np.float32, shape, info=info)
+            return self._share(owner, spec, shape, index, name)
+        state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay))
+        if (taken := self.states.get(state.node.name)) is not None:
+            text = f"Its parameter {name!r} and a parameter of layer {taken.node.state.layer!r} have one name, {state.node.name!r}."
+            raise self.error(f"{text} Rename the layer.")
+        self.states[state.node.name] = state
         if spec.name:
             self.shared[spec.name] = state
         return state
 
-    def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int) -> Value:
+    def _described(self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec, decay: float) -> StateInfo:
+        """The description of a new parameter or statistic. `freeze` and `lr_mult` of layer and solver decide whether it learns."""
+        full, own = f"{self.layer.name}.{name}", Rates.of(self.param)
+        frozen = own.freezes(name) or self.rates.freezes(full)
+        mults = (0.0, 0.0)
+        if kind == "parameter" and not frozen:
+            mults = (spec.lr_mult * own.factor(name) * self.rates.factor(full), spec.decay_mult if spec.HasField("decay_mult") else decay)
+        return StateInfo(full, kind, start, self.layer.name, index, *mults, spec, frozen)
+
+    def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int, blob: str) -> Value:
         """Share a blob by Caffe's rules: the same shape (PERMISSIVE: the same count), and multipliers that are set once or equal."""
-        state = owner.node.state
+        state, own = owner.node.state, Rates.of(self.param)
+        if state.layer != self.layer.name and (own.freezes(blob) > state.frozen or own.factor(blob) != 1):
+            field = "lr_mult" if own.factor(blob) != 1 else "freeze"
+            raise self.error(f"It shares {spec.name!r} with layer {state.layer!r}, which owns it. Move `{field}` to that layer.", field)
         for name in ("lr_mult", "decay_mult"):
             if spec.HasField(name) and state.spec.HasField(name) and getattr(spec, name) != getattr(state, name):
                 raise self.error(f"It shares {spec.name!r} with layer {state.layer!r}, which has another `{name}`.", "param", index, name)

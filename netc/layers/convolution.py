@@ -49,6 +49,35 @@ def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     return tuple(_apply(ctx, x, lambda x: op.ConvTranspose(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
 
 
+@layer("SeparableConvolution", stem="conv", places="window", messages=("convolution_param", "separable_convolution_param"))
+def separable_convolution(ctx: Context, x: Value) -> Value:
+    """A convolution of each channel with kernels of its own, followed by one with 1 x 1 kernels that mixes channels (Chollet 2017).
+
+    The weights are (C depth_multiplier, 1, kernel...) and (num_output, C depth_multiplier, 1, ...), as in Keras, and one bias. A weight
+    without a filler starts with xavier.
+    """
+    p, own = ctx.param.convolution_param, ctx.param.separable_convolution_param
+    if x.rank < 3:
+        raise ctx.shape_error(f"Expected N x C x spatial axes. {ctx.layer.bottoms[0]} is {dims(x.shape)}.", "bottom")
+    if not p.num_output:
+        raise ctx.error("`num_output` is missing. Add the number of channels.", "convolution_param")
+    if not own.depth_multiplier:
+        raise ctx.error("`depth_multiplier` must be at least 1.", "separable_convolution_param", "depth_multiplier")
+    if p.group != 1 or p.axis not in (1, 1 - x.rank):
+        field = "group" if p.group != 1 else "axis"
+        raise ctx.error(f"SeparableConvolution has no `{field}`: each channel is a group of its own.", "convolution_param", field)
+    (channels,), window = sizes(x.shape[1:2]), _window(ctx, p, x.rank - 2)
+    _check_fits(ctx, x, 1, window, transposed=False)
+    depth = p.weight_filler if p.HasField("weight_filler") else pb.FillerParameter(type="xavier")
+    point = own.pointwise_filler if own.HasField("pointwise_filler") else depth
+    wide = channels * own.depth_multiplier
+    w = ctx.weight("depthwise", (wide, 1, *window.kernel), depth)
+    mix = ctx.weight("pointwise", (p.num_output, wide, *[1] * len(window.kernel)), point)
+    b = ctx.weight("bias", (p.num_output,), p.bias_filler) if p.bias_term else None
+    y: Value = op.Conv(op.Conv(x, w, group=channels, **window.attrs), mix, b)
+    return y
+
+
 @layer("Im2col", places="window", messages=("convolution_param",))
 def im2col(ctx: Context, x: Value) -> Value:
     """Copies the elements under each kernel position into channels: (N, C kernel..., out...), with any number of spatial axes."""

@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netc.graph.ir import Value, op
+from netc.graph.ir import Value, op, symbolic
 from netc.layers.context import Context, sizes
 from netc.layers.shape import axis_of
 from netc.registry import layer
@@ -24,8 +24,17 @@ def inner_product(ctx: Context, x: Value) -> Value:
     if axis == 1:
         flat = x if x.rank == 2 else op.Reshape(x, [0, size])
         return op.Gemm(flat, w, *([b] if b else []), transB=int(not p.transpose))
-    kept = x.shape[:axis]
     flat = x if x.rank == axis + 1 else op.Reshape(x, [*[0] * axis, size] if axis else [1, size])
-    y = op.MatMul(flat, w if p.transpose else op.Transpose(w, perm=[1, 0]))
-    y = y if b is None else y + b
-    return y if axis else op.Reshape(y, [*kept, p.num_output])
+    y = affine(flat, w, b, p.transpose)
+    return y if axis else op.Reshape(y, [p.num_output])
+
+
+def affine(x: Value, w: Value, b: Value | None = None, transpose: bool = False) -> Value:
+    """x w' + b over the last axis of x, with w (outputs, inputs); with `transpose`, x w + b. One matrix product if the sizes are known."""
+    outputs, inputs = (int(d) for d in (w.shape[::-1] if transpose else w.shape))
+    if symbolic(x):
+        y = op.MatMul(x, w if transpose else op.Transpose(w, perm=[1, 0]))
+        return y if b is None else y + b
+    rows = x if x.rank == 2 else op.Reshape(x, [-1, inputs])
+    y = op.Gemm(rows, w, *([] if b is None else [b]), transB=int(not transpose))
+    return y if x.rank == 2 else op.Reshape(y, [*map(int, x.shape[:-1]), outputs])

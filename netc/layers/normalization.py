@@ -17,7 +17,7 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     """(x - mean) / sqrt(variance + eps) per channel (Ioffe and Szegedy 2015). For scale and shift, add a Scale layer after it.
 
     In training, it uses the statistics of the batch and updates running sums of them, weighted by moving_average_fraction. In testing,
-    or with use_global_stats, it uses the running statistics. Its three blobs are the sums of mean, unbiased variance and weight.
+    with use_global_stats or frozen, it uses the running statistics. Its three blobs are the sums of mean, unbiased variance and weight.
     """
     p = ctx.param.batch_norm_param
     if x.rank < 2:
@@ -25,7 +25,7 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     channels = int(x.shape[1])
     mean, var = ctx.statistic("mean", (channels,)), ctx.statistic("variance", (channels,))
     weight = ctx.statistic("weight", (1,))
-    if p.use_global_stats if p.HasField("use_global_stats") else not ctx.training:
+    if p.use_global_stats if p.HasField("use_global_stats") else not ctx.training or ctx.is_frozen(mean):
         factor = op.Where(op.Equal(weight, 0.0), constant(0.0), op.Reciprocal(weight))
         return (x - per_channel(mean * factor, x)) / op.Sqrt(per_channel(var * factor, x) + p.eps)
     batch_mean, batch_var, inverse_std = normalization.batch_moments(x, epsilon=p.eps)

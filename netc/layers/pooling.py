@@ -59,6 +59,17 @@ def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
     return y, argmax_in_plane(indices, prod(a.size for a in axes))
 
 
+@layer("GlobalPooling", stem="pool")
+def global_pooling(ctx: Context, x: Value) -> Value:
+    """The mean (AVE) or the maximum (MAX) of each channel: (N, C) from (N, C, spatial...). With `keepdims`, (N, C, 1, ...)."""
+    p = ctx.param.global_pooling_param
+    if not 3 <= x.rank <= 5:
+        raise ctx.shape_error(f"Expected 3 to 5 axes (N, C, spatial axes). {ctx.layer.bottoms[0]} is {dims(x.shape)}.", "bottom")
+    axes = [Axis(size, 1, 0, 1, 0, size) for size in sizes(x.shape[2:])]
+    y = _maximum(ctx, x, axes) if p.pool == p.MAX else _mean(ctx, x, axes)
+    return y if p.keepdims else reshape(y, list(x.shape[:2]))
+
+
 @layer("SPP")
 def spatial_pyramid(ctx: Context, x: Value) -> Value:
     """Spatial pyramid pooling (He et al. 2014): pools 1, 4, 16, ... windows that tile the image, and concatenates the results.

@@ -13,6 +13,7 @@ from netc.graph.ir import Value, cast, constant, op, stop, zeros
 from netc.graph.tensor_type import Dim
 from netc.graph.training_ops import recurrent, time
 from netc.layers.context import Context, dims, sizes
+from netc.layers.dense import affine
 from netc.registry import layer
 
 
@@ -108,10 +109,7 @@ class Recurrence:
 def _applied(x: Value, w: Value, b: Value) -> Value:
     """w x + b over the last axes of x (T, N, ...)."""
     steps, n, inputs = *x.shape[:2], int(w.shape[1])
-    if isinstance(steps, int) and isinstance(n, int):
-        return op.Reshape(op.Gemm(op.Reshape(x, [steps * n, inputs]), w, b, transB=1), [steps, n, int(w.shape[0])])
-    flat = x if x.rank == 3 else op.Reshape(x, [0, 0, inputs], shape=(steps, n, inputs))
-    return op.MatMul(flat, op.Transpose(w, perm=[1, 0])) + b
+    return affine(x if x.rank == 3 else op.Reshape(x, [0, 0, inputs], shape=(steps, n, inputs)), w, b)
 
 
 def _zero_state(x: Value, hidden: int) -> Value:
@@ -202,9 +200,26 @@ def last_step(ctx: Context, x: Value, cont: Value | None = None) -> Value:
     if cont is None:
         return op.Squeeze(op.Slice(x, [-1], [2**31], [0], shape=(1, *x.shape[1:])), [0])
     sizes(x.shape[:1])
-    last = time.last_of_first(cont)
-    weights = op.Unsqueeze(last, list(range(2, x.rank))) if x.rank > 2 else last
-    return op.ReduceSum(x * weights, [0], keepdims=0)
+    return op.ReduceSum(x * _beside(time.last_of_first(cont), x), [0], keepdims=0)
+
+
+@layer("MeanStep", stem="mean", bottoms=(1, 2), in_place=False)
+def mean_step(ctx: Context, x: Value, cont: Value | None = None) -> Value:
+    """The mean over the time steps of each sequence, without its padding: (N, ...) from x (T, N, ...).
+
+    A column that holds several sequences gives the mean of the first.
+    """
+    cont = _cont(ctx, x, cont)
+    if cont is None:
+        return op.ReduceMean(x, [0], keepdims=0)
+    sizes(x.shape[:1])
+    inside = _beside(time.first_sequence(cont), x)
+    return op.ReduceSum(x * inside, [0], keepdims=0) / op.ReduceSum(inside, [0], keepdims=0)
+
+
+def _beside(weights: Value, x: Value) -> Value:
+    """Weights (T, N) with as many axes as x (T, N, ...)."""
+    return op.Unsqueeze(weights, list(range(2, x.rank))) if x.rank > 2 else weights
 
 
 def _cont(ctx: Context, x: Value, cont: Value | None) -> Value | None:

@@ -12,7 +12,7 @@ from netc.layers.context import Context, dims
 from netc.registry import layer
 
 
-def axis_of(ctx: Context, axis: int, x: Value, *path: str) -> int:
+def axis_of(ctx: Context, axis: int, x: Value, *path: str | int) -> int:
     """`axis` as a number of at least 0. An error if x has no such axis."""
     if not -x.rank <= axis < x.rank:
         raise ctx.error(f"Axis {axis} is out of range: a blob of shape {dims(x.shape)} has {x.rank} axes.", *path)
@@ -131,6 +131,20 @@ def _tiled(x: Value, axis: int, tiles: int) -> tuple[Dim, ...]:
     if isinstance(x.shape[axis], str):
         raise ShapeError(f"Cannot tile the symbolic axis {axis} of {dims(x.shape)}.")
     return (*x.shape[:axis], int(x.shape[axis]) * tiles, *x.shape[axis + 1 :])
+
+
+@layer("Permute", in_place=False)
+def permute(ctx: Context, x: Value) -> Value:
+    """Puts the axes in the order `order`. Axes that it does not name follow in their own order."""
+    order: list[int] = []
+    for k, axis in enumerate(ctx.param.permute_param.order):
+        found = axis_of(ctx, axis, x, "permute_param", "order", k)
+        if found in order:
+            raise ctx.error(f"`order` names axis {found} twice.", "permute_param", "order", k)
+        order.append(found)
+    if not order:
+        raise ctx.error("`order` is missing. Add the axes in their new order, for example `order: [0, 2, 3, 1]`.", "permute_param")
+    return op.Transpose(x, perm=[*order, *(i for i in range(x.rank) if i not in order)])
 
 
 @layer("Crop", bottoms=(2, 2), places="crop")

@@ -85,6 +85,14 @@ def class_scores(param: pb.LayerParameter, record: Record) -> Tops:
     return float(first), np.where(asked > 0, each, np.nan)
 
 
+def mean_iou(param: pb.LayerParameter, record: Record) -> Tops:
+    """The mean over the classes that occur, or the value of the class `positive`; that of each class, NaN for one without pixels."""
+    p, either = param.mean_iou_param, record["either"]
+    each = np.where(either > 0, record["both"] / np.maximum(either, 1), np.nan)
+    first = each[p.positive] if p.HasField("positive") else each[either > 0].mean() if either.any() else 0.0
+    return float(np.nan_to_num(first)), each
+
+
 def multi_label_accuracy(param: pb.LayerParameter, record: Record) -> Tops:
     """The share of rows whose labels are all right, and the share of labels that are right."""
     return float(record["rows"] / max(record["count"], 1)), float(record["right"] / max(record["labels"], 1))

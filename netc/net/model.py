@@ -1,12 +1,13 @@
 """The data model of a resolved net: its layers in the order they run, and what its data sources deliver."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Place
+from netc.net.rates import Rates
 from netc.spec import Document
 
 BROKEN, GUESSED = "broken", "guessed"
@@ -15,7 +16,10 @@ TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # VAL
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a net in one phase. `reader` reads the rows of a data layer. `index` is the layer's number in the file."""
+    """One layer of a net in one phase. `reader` reads the rows of a data layer. `index` is the layer's number in the file.
+
+    `mixed`: the last two bottoms of a loss are the labels of the rows that were mixed in, and the shares of the first labels.
+    """
 
     name: str
     type: str
@@ -28,6 +32,7 @@ class Layer:
     reader: data.Reader | None = None
     batch_size: int | None = None
     phase: str | None = None  # of this layer, if it differs from the net's
+    mixed: bool = False
     doubt: str = ""  # in a net with errors: BROKEN if this layer has an error, GUESSED if its meaning is clear nevertheless
 
     def at(self, *path: str | int) -> Place:
@@ -55,12 +60,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class ResolvedNet:
-    """Layers in the order they run."""
+    """Layers in the order they run. `rates` are the solver's patterns of what learns."""
 
     name: str
     phase: str
     layers: tuple[Layer, ...]
     document: Document
+    rates: Rates = field(default=Rates(), kw_only=True)
 
     @property
     def param(self) -> pb.NetParameter:
@@ -71,7 +77,12 @@ class ResolvedNet:
     @cached_property
     def described(self) -> dict[str, data.TopSpec]:
         """The tops of the data sources by name, including those that a deployed net lacks."""
-        return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.described, strict=False)}
+        return {
+            name: top
+            for layer in self.sources
+            if layer.source
+            for name, top in zip(layer.source.names(layer.param.top), layer.source.described, strict=False)
+        }
 
     @cached_property
     def sources(self) -> tuple[Layer, ...]:
@@ -106,6 +117,13 @@ class ResolvedNet:
     def has_validation(self) -> bool:
         """Whether a source has a validation set."""
         return any(layer.source is not None and layer.source.has_validation for layer in self.layers)
+
+    def monitored(self, asked: str) -> tuple[str, bool]:
+        """The output that selects the best model, and whether larger is better: `asked`, else the first metric, else the loss."""
+        metrics = [layer for layer in self.layers if layer.kind.metric and layer.tops]
+        losses = [layer.tops[0] for layer in self.layers if layer.kind.loss and layer.tops]
+        name = asked or ([layer.tops[0] for layer in metrics] + losses + ["loss"])[0]
+        return name, name in {t for x in metrics for k, t in enumerate(x.tops) if k not in x.kind.lower_is_better}
 
     @property
     def outputs(self) -> list[str]:

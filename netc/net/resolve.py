@@ -10,6 +10,7 @@ from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, NetcError, SpecError, Suggestion
 from netc.net.checks import blob_errors, left_out_blobs, name_errors, weight_errors
+from netc.net.mixing import mixing_errors, with_partners
 from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, ResolvedNet
 from netc.spec import Document
 from netc.spec.other_names import suggest_type
@@ -52,12 +53,13 @@ def judged(
     elif not chosen and not errors:
         errors.append(Diagnostic(document.place(), f"The net has no layers in phase {phase}."))
     resolver = _Resolver(document, phase, tables or data.Tables(), learned, errors)
-    layers = [resolver.layer(i, spec) for i, spec in chosen]
+    layers = with_partners([resolver.layer(i, spec) for i, spec in chosen])
     errors += [
         *name_errors(layers),
         *blob_errors(layers, left_out_blobs(document, chosen, phase)),
         *range_errors(layers),
         *weight_errors(layers),
+        *mixing_errors(layers),
     ]
     return ResolvedNet(param.name, phase, tuple(layers), document), sorted(errors, key=lambda d: d.position)
 
@@ -107,6 +109,9 @@ class _Resolver:
         reader, batch = self._source(i, spec, tops, doubt) if kind.source else (None, None)
         broken = len(self.errors) > known or (kind.source and batch is None)
         param = reader.layer if reader else spec
+        if reader and batch is not None:
+            names = reader.description.names(tops)
+            tops, weights = names, (*weights, *[0.0] * (len(names) - len(tops)))
         return Layer(
             spec.name, type_, tuple(spec.bottom), tops, param, weights, self.document, i, reader, batch, doubt=BROKEN if broken else doubt
         )

@@ -39,8 +39,8 @@ def values(
 ) -> tuple[Value, ...]:
     """Return the values of the tensors `outputs`, computed from the values of the tensors `inputs`.
 
-    `leaf` returns the value of each weight: a state, or a constant. With `training` and `train_batch_norm`, the moments of
-    BatchNormalization that are states are computed from the batch, and `update` gets the state of each with its new value.
+    `leaf` returns the value of each weight and of each moment of BatchNormalization: a state, or a constant. In `training` with
+    `train_batch_norm`, moments are computed from the batch, and `update` gets the state of each, unless it is frozen, and its new value.
     SpecError if a name or an op is unknown; ShapeError if the values do not fit the file.
     """
     nodes = file.needed(inputs, tuple(outputs))
@@ -120,7 +120,7 @@ class Importer:
         """Run nodes in order."""
         for node in nodes:
             self.count(1)
-            with _at(node):
+            with _at(node), origin(node=node.label):
                 self._node(node)
 
     def count(self, nodes: int) -> None:

@@ -92,6 +92,11 @@ class LayerType:
         return self.reads if isinstance(self.reads, tuple) else () if self.reads is None else (self.reads,)
 
     @property
+    def weighs_rows(self) -> bool:
+        """Whether a third bottom may hold weights of the rows."""
+        return any(reads.bottom == 2 for reads in self.readings)
+
+    @property
     def keeps_places(self) -> bool:
         """Whether each pixel of a top depends only on the same pixel of the bottoms."""
         return self.elementwise or self.places == "same"

@@ -52,9 +52,12 @@ def png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def image(picture: np.ndarray, text: str, scale: int = 1) -> Markup:
-    """An <img> element with pixels of `scale` size. `text` describes the image for screen readers."""
+def image(picture: np.ndarray, text: str, scale: int = 1, size: tuple[int, int] | None = None, sharp: bool = True) -> Markup:
+    """An <img> element with pixels of `scale` size, or of the given width and height. `text` describes the image for screen readers.
+
+    Without `sharp`, the browser smooths the pixels.
+    """
     data = base64.b64encode(png(picture)).decode()
     height, width = picture.shape[:2]
-    form = '<img class="pixels" alt="{}" width="{}" height="{}" src="data:image/png;base64,{}">'
-    return Markup(form).format(text, width * scale, height * scale, data)
+    form = '<img{} alt="{}" width="{}" height="{}" src="data:image/png;base64,{}">'
+    return Markup(form).format(Markup(' class="pixels"' if sharp else ""), text, *(size or (width * scale, height * scale)), data)

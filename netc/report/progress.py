@@ -14,7 +14,7 @@ from netc.report.screen import Screen, speaks_unicode
 from netc.report.sparkline import ASCII, BLOCKS, Sparkline
 from netc.spec.solver_settings import DISPLAY
 from netc.training.evaluate import Score, Scores
-from netc.training.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
+from netc.training.events import Began, Event, Finished, Logged, Reduced, Skipped, Snapshotted, Stepped, Tested
 from netc.training.stages import Stage
 
 MOST_CLASSES = 10  # for more classes, only the smallest and the largest score are shown
@@ -51,6 +51,8 @@ def progress(screen: Screen, stages: Sequence[Stage], display: int = DISPLAY) ->
             elif isinstance(event, Tested):
                 best = " (best)" if event.best else ""
                 screen.say(f"{event.rows} at iteration {event.iteration}: {scores_text(event.scores)}{best}")
+            elif isinstance(event, Reduced):
+                screen.say(f"iteration {event.iteration}: the tests no longer improve; the learning rate is now {event.lr:.3g}")
             elif isinstance(event, Snapshotted):
                 view.snapshot(f"snapshot {event.path}")
             elif isinstance(event, Skipped):

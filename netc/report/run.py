@@ -14,8 +14,9 @@ from netc.errors import SnapshotError
 from netc.graph.contract import STATE
 from netc.report import test_rows
 from netc.runtime import snapshot
+from netc.runtime.averages import averaged
 from netc.training import record
-from netc.training.evaluate import Scores, monitored, singles
+from netc.training.evaluate import Scores, singles
 from netc.training.feed import Feeder, Feeds
 from netc.training.folder import BEST, RunFolder
 from netc.training.snapshot_metadata import check_states, read_metadata
@@ -103,7 +104,7 @@ class Run:
     def monitored(self) -> tuple[str, bool]:
         """The output that selects the best model, and whether larger is better."""
         if self.program:
-            return monitored(self.program.test_net, self.program.job.settings.monitor)
+            return self.program.test_net.monitored(self.program.job.settings.monitor)
         name = next((n for n in self.metrics if "loss" not in n), "loss")
         return name, not any(word in name for word in LESS)
 
@@ -126,7 +127,7 @@ class Run:
                 raise SnapshotError(f"{self.folder.snapshots}: this run has no snapshot that can be read")
             chosen = newest
         check_states(chosen, self.made, whole=False)
-        return self.made.start() | chosen.states
+        return self.made.start() | averaged(chosen.states)
 
     @cached_property
     def feeder(self) -> Feeder:

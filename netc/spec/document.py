@@ -39,6 +39,18 @@ NOTHING = Dropped()
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a layer that is not in the list of layers itself comes from: the file of its text, and notes for its errors."""
+
+    file: str
+    notes: tuple[str, ...] = ()
+
+    def place(self, at: Position) -> Place:
+        """The place of a position in that text."""
+        return Place(self.file, *at, notes=self.notes)
+
+
+@dataclass(frozen=True)
 class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 
@@ -50,7 +62,8 @@ class Document:
     Both hold positions.
 
     `overrides` maps each field that the command line set to its argument and the column in it. `allow_python`: whether the user lets
-    the net's Python layers run.
+    the net's Python layers run. `origins` has the layers that come from a block or a repeat, by path. `included` are the texts of the
+    files that the text includes.
     """
 
     message: Any
@@ -63,6 +76,8 @@ class Document:
     guessed: frozenset[Position] = frozenset()
     overrides: Mapping[FieldPath, Argument] = field(default_factory=dict)
     allow_python: bool = False
+    origins: Mapping[FieldPath, Origin] = field(default_factory=dict)
+    included: tuple[str, ...] = ()
 
     def place(self, *path: str | int) -> Place:
         """The place of a field, or of the nearest enclosing field: in the file, or in the argument that set it.
@@ -73,7 +88,8 @@ class Document:
             if path[:end] in self.overrides:
                 return self.overrides[path[:end]]
             if path[:end] in self.positions:
-                return Place(self.path, *self.positions[path[:end]])
+                origin = next((self.origins[path[:k]] for k in range(2, end + 1) if path[:k] in self.origins), Origin(self.path))
+                return origin.place(self.positions[path[:end]])
         return Place(self.path)
 
     def is_broken(self, *path: str | int) -> bool:
@@ -102,5 +118,10 @@ class Document:
     @property
     def sha256(self) -> str:
         """The hash of the text; of the message if there is no text."""
-        data = self.text.encode() if self.text else self.message.SerializeToString(deterministic=True)
+        data = self.full_text.encode() if self.text else self.message.SerializeToString(deterministic=True)
         return sha256(data).hexdigest()
+
+    @property
+    def full_text(self) -> str:
+        """The text with the texts of all included files."""
+        return "\0".join((self.text, *self.included))

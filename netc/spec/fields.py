@@ -12,7 +12,14 @@ NAMED = {f.message_type.name.removesuffix("Parameter"): f.name for f in LAYER_FI
 
 # Repeated messages that YAML writes as a mapping: from the value of the first of these fields to a mapping of the others, or to
 # the value of the second one.
-KEYED: dict[str, tuple[str, str]] = {"ColumnParameter": ("name", "type"), "IgnoredColumn": ("name", "reason")}
+KEYED: dict[str, tuple[str, str]] = {
+    "ColumnParameter": ("name", "type"), "IgnoredColumn": ("name", "reason"), "LearningRateRule": ("pattern", "lr_mult"),
+    "FixedInput": ("name", "value"),
+}  # fmt: skip
+# Messages that YAML writes as a single value, which is that of this field.
+SINGLE: dict[str, str] = {"FillerParameter": "type", "LearningRateRule": "lr_mult"}
+# Lists of patterns for which YAML also takes true, for all, and false, for none.
+FLAGS = ("freeze",)
 
 
 def keyed(field: Any) -> tuple[str, str] | None:

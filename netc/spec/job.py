@@ -15,6 +15,7 @@ from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
 from netc.spec.loader import PROTOTXT, read
+from netc.spec.model_files import digest, model_files
 from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
 from netc.spec.solver_settings import SolverSettings
 
@@ -112,8 +113,10 @@ class Job:
 
     @property
     def sha256(self) -> str:
-        """The hash of the texts of the job, and of the changes from the command line."""
-        texts = [self.train.text, *(d.text for d in self.tests), self.solver_at[0].text, *self.overrides]
+        """The hash of the texts of the job, of the changes from the command line, and of the ONNX files of Model layers."""
+        nets = (self.train, *self.tests)
+        texts = [self.train.full_text, *(d.full_text for d in self.tests), self.solver_at[0].full_text, *self.overrides]
+        texts += [digest(path) for net in nets for path in model_files(net)]
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:
@@ -248,9 +251,16 @@ def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
     return copy
 
 
+# Fields of a solver that mean nothing in a stage of pretraining, which has no tests and publishes nothing.
+OF_THE_LAST_STAGE = (
+    "pretrain", "test_interval", "patience", "monitor", "ema",
+    "plateau_patience", "plateau_threshold", "plateau_threshold_mode", "cooldown",
+)  # fmt: skip
+
+
 def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.SolverParameter:
     copy, own = _seeded(solver, seed), solver.pretrain[stage]
-    for name in {*own.DESCRIPTOR.fields_by_name, "pretrain", "test_interval", "patience", "monitor"} - {"layer"}:
+    for name in {*own.DESCRIPTOR.fields_by_name, *OF_THE_LAST_STAGE} - {"layer"}:
         copy.ClearField(name)
     for field, value in own.ListFields():
         if field.is_repeated:

@@ -11,6 +11,7 @@ WORDS = {
     "name", "type", "bottom", "top", "layer", "stage", "not_stage", "monitor", "description", "licence", "dataset_licence",
     "intended_use", "limits",
     "query", "label", "classes", "weight", "group", "time", "column", "known", "reason", "parts", "format",
+    "freeze", "pattern", "input", "output", "sha256",  # names of tensors may begin with a slash
     "delimiter", "decimal", "thousands", "comment", "quote", "encoding", "sheet", "missing",
 }  # fmt: skip
 _OUTSIDE = re.compile(r"([/\\~]|[A-Za-z]:[/\\]|file:|(.*[/\\])?\.\.([/\\]|$))")

@@ -12,15 +12,26 @@ from netc.spec.scalars import shortest
 FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 NOT_NEGATIVE, POSITIVE, SHARE, WITHIN = "0 or more", "above 0", "from 0 to 1", "between 0 and 1"
 DEVIANCE, COMPOUND = "0, or 1 or more", "between 1 and 2"  # powers of a Tweedie deviance
+PART, HALF, DEGREES = "above 0 and at most 1", "from 0 to 0.5", "from 0 to 180"
 TESTS = {
     NOT_NEGATIVE: lambda v: v >= 0, POSITIVE: lambda v: v > 0, SHARE: lambda v: 0 <= v <= 1, WITHIN: lambda v: 0 < v < 1,
     DEVIANCE: lambda v: v == 0 or v >= 1, COMPOUND: lambda v: 1 < v < 2,
+    PART: lambda v: 0 < v <= 1, HALF: lambda v: 0 <= v <= 0.5, DEGREES: lambda v: 0 <= v <= 180,
 }  # fmt: skip
 RANGES = {
     "BatchNormParameter.moving_average_fraction": SHARE,
     "BatchNormParameter.eps": NOT_NEGATIVE,
+    "ColorJitterParameter.brightness": NOT_NEGATIVE,
+    "ColorJitterParameter.contrast": NOT_NEGATIVE,
+    "ColorJitterParameter.hue": HALF,
+    "ColorJitterParameter.saturation": NOT_NEGATIVE,
     "ContrastiveLossParameter.margin": NOT_NEGATIVE,
     "DevianceParameter.power": DEVIANCE,
+    "DiceLossParameter.class_weight": NOT_NEGATIVE,
+    "DiceLossParameter.smooth": NOT_NEGATIVE,
+    "ErasingParameter.p": SHARE,
+    "ErasingParameter.ratio": POSITIVE,
+    "ErasingParameter.scale": PART,
     "F1Parameter.threshold": SHARE,
     "FillerParameter.std": NOT_NEGATIVE,
     "FocalLossParameter.alpha": NOT_NEGATIVE,
@@ -28,12 +39,20 @@ RANGES = {
     "HuberLossParameter.delta": POSITIVE,
     "LRNParameter.alpha": NOT_NEGATIVE,
     "LRNParameter.k": NOT_NEGATIVE,
+    "LearningRateRule.lr_mult": NOT_NEGATIVE,
     "MVNParameter.eps": NOT_NEGATIVE,
+    "MeanIoUParameter.threshold": SHARE,
     "MultiLabelAccuracyParameter.threshold": SHARE,
     "QuantileParameter.quantile": WITHIN,
     "RBMParameter.sparsity_weight": NOT_NEGATIVE,
+    "ResizedCropParameter.ratio": POSITIVE,
+    "ResizedCropParameter.scale": PART,
     "SoftmaxLossParameter.class_weight": NOT_NEGATIVE,
     "SoftmaxLossParameter.label_smoothing": SHARE,
+    "TransformationParameter.cutmix_alpha": POSITIVE,
+    "TransformationParameter.mixup_alpha": POSITIVE,
+    "TransformationParameter.random_grayscale": SHARE,
+    "TransformationParameter.rotation": DEGREES,
     "TransformationParameter.std_value": POSITIVE,
     "TweedieLossParameter.power": COMPOUND,
     "WindowDataParameter.bg_threshold": SHARE,

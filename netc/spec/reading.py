@@ -1,14 +1,14 @@
 """What both text readers share: positions, errors, and the checks at the end."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError, Suggestion
-from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
+from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Origin, Position
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.other_names import suggest_field
 
@@ -23,7 +23,7 @@ class Reading:
     """The state of a reader: `positions`, `errors` and `warnings` grow while it reads.
 
     `plain` are the positions of errors after which the meaning is still clear. `broken` and `guessed` are as in Document, but
-    by path. `dropped` are unknown fields whose errors become warnings.
+    by path. `dropped` are unknown fields whose errors become warnings. `origins` and `included` are as in Document.
     """
 
     path: str
@@ -35,23 +35,28 @@ class Reading:
     plain: list[Position] = field(default_factory=list)
     broken: set[FieldPath] = field(default_factory=set)
     guessed: set[FieldPath] = field(default_factory=set)
+    origins: dict[FieldPath, Origin] = field(default_factory=dict)
+    included: list[str] = field(default_factory=list)
 
     def error(self, at: Position, text: str, suggestion: Suggestion | None = None, plain: bool = False) -> None:
-        """Add an error at a position. `plain`: the meaning is clear nevertheless.
-
-        SpecError with all errors once there are MAX_ERRORS.
-        """
-        self.errors.append(Diagnostic(Place(self.path, *at), text, suggestion))
-        if len(self.errors) == MAX_ERRORS:
-            raise SpecError(*_in_order(self.errors), Diagnostic(Place(self.path), f"Too many errors. Reading stopped after {MAX_ERRORS}."))
+        """Add an error at a position. `plain`: the meaning is clear nevertheless. SpecError as in `report`."""
+        self.report(Diagnostic(Place(self.path, *at), text, suggestion))
         if plain:
             self.plain.append(at)
 
+    def report(self, found: Diagnostic) -> None:
+        """Add an error. SpecError with all errors once there are MAX_ERRORS."""
+        self.errors.append(found)
+        if len(self.errors) == MAX_ERRORS:
+            raise SpecError(*in_order(self.errors), Diagnostic(Place(self.path), f"Too many errors. Reading stopped after {MAX_ERRORS}."))
+
     @contextmanager
     def judging(self, path: FieldPath) -> Iterator[None]:
-        """Attribute the errors in the body of the `with` to the layer or solver at `path`."""
-        errors, plain = len(self.errors), len(self.plain)
+        """Attribute the errors in the body of the `with` to the layer or solver at `path`, and to its text."""
+        errors, plain, origin = len(self.errors), len(self.plain), self.origins.get(path)
         yield
+        if origin:
+            self.errors[errors:] = [replace(d, place=origin.place(d.position)) for d in self.errors[errors:]]
         if len(self.errors) - errors > len(self.plain) - plain:
             self.broken.add(path)
         elif len(self.errors) > errors:
@@ -100,17 +105,30 @@ class Reading:
 
     def finish(self, message: Any) -> Document:
         """The document, with all errors in the order of the text."""
-        document = Document(message, self.path, self.text, self.positions, tuple(_in_order(self.warnings)))
-        errors = _in_order(self.errors)
+        warnings = tuple(in_order(self.warnings))
+        document = Document(message, self.path, self.text, self.positions, warnings, origins=self.origins, included=tuple(self.included))
+        errors = in_order(self.errors)
         missing = _missing(document)
         self.broken.update(path[:2] for path in missing)
         broken, guessed = (frozenset(self.positions[p] for p in paths if p in self.positions) for paths in (self.broken, self.guessed))
         return replace(document, errors=(*errors, *missing.values()), broken=broken, guessed=guessed - broken)
 
 
-def _in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sort diagnostics in the order of the text."""
-    return sorted(found, key=lambda d: (d.position, d.text))
+def in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sort diagnostics in the order of the text. An error that a block causes in each of its uses is listed once."""
+    alike: dict[Any, list[Diagnostic]] = {}
+    for d in found:
+        of_block = d.place is not None and bool(d.place.notes)
+        alike.setdefault((str(d.place), d.text, d.suggestion) if of_block else id(d), []).append(d)
+    return sorted((_counted(ds) for ds in alike.values()), key=lambda d: (d.position, d.text))
+
+
+def _counted(alike: Sequence[Diagnostic]) -> Diagnostic:
+    """The first of several equal errors, with the number of the others."""
+    first, place = alike[0], alike[0].place
+    if len(alike) == 1 or place is None:
+        return first
+    return replace(first, place=replace(place, notes=(*place.notes, f"and in {len(alike) - 1} more of its uses")))
 
 
 def _how_to_drop(path: FieldPath, name: str) -> str:

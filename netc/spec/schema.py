@@ -8,10 +8,12 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from netc import registry
-from netc.spec.fields import LAYER_FIELDS, keyed, messages, own_fields
+from netc.spec.blocks import keys
+from netc.spec.fields import LAYER_FIELDS, SINGLE, keyed, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import INTEGERS, shortest
 
+PARAMETER = "a parameter of a block"
 OLD = {"layers"}  # V1 layers; YAML files have only current layers
 TEXT = {"type": ["string", "number", "boolean"]}
 NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}]}
@@ -43,7 +45,7 @@ def _comments() -> dict[str, str]:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of YAML net files: all registered layer types, including those of plug-ins, and all fields."""
     registry.load()
-    definitions: dict[str, Any] = {"Layer": _layer()}
+    definitions: dict[str, Any] = {"Layer": _layer(), "Layers": _layers(), PARAMETER: _parameter()}
     for type_ in sorted(registry.layer):
         definitions[f"layer {type_}"] = _object(_layer_fields(type_), f"A layer of type {type_}.")
     _define(NET, definitions)
@@ -60,7 +62,10 @@ def _define(message: Any, definitions: dict[str, Any]) -> None:
         return
     fields = {f.name: _field(f) for f in message.fields if f.name not in OLD}
     if message is NET:
-        fields["layers"] = fields["layer"]
+        fields["layer"] = fields["layers"] = {**fields["layer"], "anyOf": [{"$ref": "#/$defs/Layers"}, {"type": "null"}]}
+        paths = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+        values: dict[str, dict[str, Any]] = {"blocks": {"type": ["object", "null"], "additionalProperties": _block()}, "include": paths}
+        fields |= {name: {"description": keys.NET_KEYS[name], **value} for name, value in values.items()}
     definitions[message.name] = _object(fields, _comments()[message.full_name])
     required = [f.name for f in message.fields if f.is_required]
     if required:
@@ -81,8 +86,9 @@ def _layer_fields(type_: str) -> dict[str, Any]:
     return shared | {name: _of(field.containing_type, name) for name, (_, field) in own_fields(type_).items()}
 
 
-def _of(message: Any, name: str) -> dict[str, str]:
-    return {"$ref": f"#/$defs/{message.name}/properties/{name}"}
+def _of(message: Any, name: str) -> dict[str, Any]:
+    """The schema of a field of a layer, whose value may come from a parameter."""
+    return {"anyOf": [{"$ref": f"#/$defs/{message.name}/properties/{name}"}, {"$ref": f"#/$defs/{PARAMETER}"}]}
 
 
 def _layer() -> dict[str, Any]:
@@ -91,10 +97,43 @@ def _layer() -> dict[str, Any]:
     by_type = {type_: {"anyOf": [{"$ref": f"#/$defs/layer {type_}"}, {"type": "null"}]} for type_ in types}
     plugin = {"anyOf": [_object(_layer_fields(""), "A layer of a plug-in's type."), {"type": "null"}]}
     one = {"type": "object", "minProperties": 1, "maxProperties": 1, "not": {"required": ["type"]}}
-    short = {**one, "properties": by_type, "additionalProperties": plugin}
+    use = {
+        "type": "object",
+        "description": "The use of a block.",
+        "properties": {n: {"description": t, **TEXT} for n, t in keys.USE_KEYS.items()},
+    }
+    blocks = {"^[a-z_]": {"anyOf": [use, {"type": "null"}]}}
+    short = {**one, "properties": by_type, "patternProperties": blocks, "additionalProperties": plugin}
     spelled = {"type": "object", "required": ["type"], "allOf": [_when(type_) for type_ in types]}
-    forms = [{"enum": types}, {"type": "string"}, short, spelled]
+    forms = [{"enum": types}, {"type": "string"}, short, spelled, _repeat()]
     return {"description": _comments()[LAYER.full_name], "anyOf": forms}
+
+
+def _layers() -> dict[str, Any]:
+    """The schema of the layers of a net, a block or a repeat."""
+    return {"anyOf": [{"$ref": "#/$defs/Layer"}, {"type": "array", "items": {"$ref": "#/$defs/Layer"}}]}
+
+
+def _parameter() -> dict[str, Any]:
+    """The schema of a value with `$name` in it, at any depth."""
+    inside = {"$ref": f"#/$defs/{PARAMETER}"}
+    text = {"type": "string", "pattern": "\\$"}
+    return {"anyOf": [text, {"type": "array", "contains": inside}, {"type": "object", "not": {"additionalProperties": {"not": inside}}}]}
+
+
+def _block() -> dict[str, Any]:
+    names = {"type": "array", "items": {"type": "string"}}
+    parameters = {"anyOf": [names, {"type": "string"}, {"type": "object"}]}
+    fields: dict[str, dict[str, Any]] = {"parameters": parameters, "layers": {"$ref": "#/$defs/Layers"}}
+    full = _object({name: {"description": keys.BLOCK_KEYS[name], **value} for name, value in fields.items()}, "A block of layers.")
+    return {"anyOf": [{"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Layer"}}, {**full, "required": ["layers"]}]}
+
+
+def _repeat() -> dict[str, Any]:
+    count = {"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": f"#/$defs/{PARAMETER}"}]}
+    values: dict[str, dict[str, Any]] = {"repeat": count, "layers": {"$ref": "#/$defs/Layers"}, "from": TEXT, "as": TEXT}
+    fields = {name: {"description": keys.REPEAT_KEYS[name], **value} for name, value in values.items()}
+    return {**_object(fields, "Layers that occur several times."), "required": ["repeat", "layers"]}
 
 
 def _when(type_: str) -> dict[str, Any]:
@@ -105,8 +144,9 @@ def _field(field: Any) -> dict[str, Any]:
     """The schema of a field's value. A single element may replace its list."""
     one = _value(field)
     found = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]} if field.is_repeated else one
-    if keyed(field):
-        found["anyOf"].append({"type": "object", "additionalProperties": {"anyOf": [one, TEXT, {"type": "null"}]}})
+    if names := keyed(field):
+        second = _value(field.message_type.fields_by_name[names[1]])
+        found["anyOf"].append({"type": "object", "additionalProperties": {"anyOf": [one, second, {"type": "null"}]}})
     default = {"default": _default(field)} if field.has_default_value else {}
     return {"description": _comments()[field.full_name], **found, **default}
 
@@ -122,7 +162,7 @@ def _value(field: Any) -> dict[str, Any]:
     if field.message_type:
         name = field.message_type.name
         short = {"$ref": "#/$defs/Layer"} if field.message_type is LAYER else {"$ref": f"#/$defs/{name}"}
-        return {"anyOf": [short, {"type": "string"}]} if name == "FillerParameter" else short
+        return {"anyOf": [short, _value(field.message_type.fields_by_name[SINGLE[name]])]} if name in SINGLE else short
     if field.enum_type:
         return {"enum": [v.name for v in field.enum_type.values]}
     if field.cpp_type in INTEGERS:

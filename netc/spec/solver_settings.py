@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from netc import netc_pb2 as pb
+from netc import registry
 
 DISPLAY = 100  # iterations between log lines if the solver has no `display`
 SAFETENSORS = pb.SolverParameter.SAFETENSORS
@@ -25,7 +28,8 @@ class SolverSettings:
 
     Intervals are in iterations; 0 means never. One of `max_iter` and `max_epoch` is None if the other is given. `test_iter` is a number
     of batches for each test net; it is empty if every test reads the complete test set. `snapshot_minutes` is 0 if `snapshot` sets the
-    interval. `clip_gradients` is None if the gradient norm is not limited.
+    interval. `clip_gradients` is None if the gradient norm is not limited, `clip_value` if its numbers are not. `ema` is 0 if no average
+    of the weights is kept.
     """
 
     message: pb.SolverParameter
@@ -37,6 +41,8 @@ class SolverSettings:
     weight_decay: float
     regularization_type: str
     clip_gradients: float | None
+    clip_value: float | None
+    ema: float
     iter_size: int
     max_iter: int | None
     max_epoch: int | None
@@ -67,6 +73,8 @@ class SolverSettings:
             weight_decay=solver.weight_decay,
             regularization_type=solver.regularization_type,
             clip_gradients=None if solver.clip_gradients < 0 else solver.clip_gradients,
+            clip_value=solver.clip_value or None,
+            ema=solver.ema,
             iter_size=max(1, solver.iter_size),
             max_iter=solver.max_iter if solver.HasField("max_iter") else None,
             max_epoch=solver.max_epoch if solver.HasField("max_epoch") else None,
@@ -86,5 +94,6 @@ class SolverSettings:
         )
 
     def hyperparameter(self, name: str) -> Any:
-        """The value of a field that an optimizer or a policy reads by name."""
-        return getattr(self.message, name)
+        """The value of a field that an optimizer or a policy reads by name. An optimizer may have its own defaults."""
+        own = registry.optimizer.records.get(self.type, {}).get("defaults", {})
+        return float(np.float32(own[name])) if name in own and not self.message.HasField(name) else getattr(self.message, name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, SpecError
-from netc.spec.document import Document, FieldPath, Position
+from netc.spec.document import Document, FieldPath, Origin, Position
 from netc.spec.upgrade_v0 import upgrade_v0
 
 SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in the old enum
@@ -195,7 +195,8 @@ def _inputs(document: Document) -> Document:
             positions[("layer", 0, *(("top", *path[1:]) if len(path) > 1 else ()))] = at
         elif path[0] == "input_shape":
             positions[("layer", 0, "input_param", "shape", *path[1:])] = at
-    return replace(document, message=net, positions=positions)
+    origins: dict[FieldPath, Origin] = {("layer", int(p[1]) + 1): origin for p, origin in document.origins.items()}
+    return replace(document, message=net, positions=positions, origins=origins)
 
 
 def _batch_norm(document: Document) -> Document:

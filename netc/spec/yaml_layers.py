@@ -1,5 +1,6 @@
 """Layers in YAML: their forms, the messages of their fields, and default names, bottoms and tops."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
+from netc.spec.blocks import Entry, last_reads, named_by, resolved
 from netc.spec.document import FieldPath
 from netc.spec.fields import LAYER_FIELDS, own_fields
 from netc.spec.other_names import suggest_field, suggest_type
@@ -102,25 +104,38 @@ def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
     return suggestion.meant or name
 
 
-def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any, path: FieldPath) -> None:
-    """Set the names, bottoms and tops that the layers of a net leave out."""
-    names = Names(layer.name for _, layer, given_names in layers if "name" in given_names)
-    newest = net.input[0] if layers and net.input else None
-    for k, (node, layer, written) in enumerate(layers):
+def complete(reading: Reading, layers: Sequence[tuple[Entry, Any, set[str]]], net: Any, path: FieldPath) -> None:
+    """Set the names, bottoms and tops that the layers of a net leave out. Layers of blocks get the first part of their names."""
+    names = {scope: Names() for scope in {entry.scope for entry, _, _ in layers}}
+    for entry, layer, given_names in layers:
+        if "name" in given_names and layer.HasField("name"):
+            names[entry.scope].add(layer.name)
+            layer.name = entry.scope + layer.name
+    newest = [net.input[0] if layers and net.input else None]  # the newest blob before each layer
+    own: dict[str, set[str]] = {scope: set() for scope in names}  # the blobs that the text of each block names
+    last = last_reads([layer.bottom for _, layer, _ in layers])
+    for k, (entry, layer, written) in enumerate(layers):
+        above = resolved(entry.newest, newest, own)
         if not layer.type:
+            newest.append(above)
             continue
         of_type = registry.layer_type(layer.type)
         if "name" not in written:
-            layer.name = names.free(of_type)
-            names.add(layer.name)
+            name = names[entry.scope].free(of_type)
+            names[entry.scope].add(name)
+            layer.name = entry.scope + name
+        layer.bottom[:] = [resolved(bottom, newest, own) or "" for bottom in layer.bottom]
         if "bottom" not in written:
-            bottom = default_bottoms(of_type, newest)
+            bottom = default_bottoms(of_type, above)
             if bottom is None:
                 several = default_bottoms(of_type, "") is None
                 reason = "The layer reads several blobs: add `bottom: [a, b]`." if several else "There is no layer above to read from."
                 with reading.judging((*path, "layer", k)):
-                    reading.error(at(node), f"{layer.type}: `bottom` is missing. {reason}")
+                    reading.error(at(entry.node), f"{layer.type}: `bottom` is missing. {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
-            layer.top.extend(default_tops(of_type, layer, "bottom" not in written))
-        newest = newest_after(of_type, layer.top, newest)
+            in_place = "bottom" not in written and last.get(entry.newest, k) <= k
+            layer.top.extend(default_tops(of_type, layer, in_place))
+        else:
+            layer.top[:] = [named_by(top, newest, own) for top in layer.top]
+        newest.append(newest_after(of_type, layer.top, above))

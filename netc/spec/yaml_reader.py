@@ -1,5 +1,6 @@
 """Read YAML into messages. PyYAML composes nodes with positions, and the type of a field determines how its text is parsed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -7,8 +8,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc import registry
 from netc.errors import Diagnostic, Place, SpecError
+from netc.spec.blocks import LACKING, Entry, expanded, plain_entries
 from netc.spec.document import Document, FieldPath
-from netc.spec.fields import keyed
+from netc.spec.fields import SINGLE, keyed
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
 from netc.spec.values import TOO_DEEP
@@ -27,14 +29,19 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
             _message(reading, root, message, ())
     except RecursionError as e:
         raise SpecError(Diagnostic(Place(path), TOO_DEEP)) from e
-    return reading.finish(message)
+    document = reading.finish(message)
+    if LACKING in reading.broken:  # checks of the rest would report errors that are none
+        raise SpecError(*document.errors)
+    return document
 
 
 def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> None:
     """Fill a message from a mapping, or from another form that is allowed for it."""
     owner = message.DESCRIPTOR
-    if isinstance(node, ScalarNode) and owner.name == "FillerParameter" and given(node):
-        message.type = node.value
+    if isinstance(node, ScalarNode) and owner.name in SINGLE and given(node):
+        field = owner.fields_by_name[SINGLE[owner.name]]
+        if (single := _scalar(reading, node, node, field)) is not None:
+            setattr(message, field.name, single)
         return
     if isinstance(node, ScalarNode) and not given(node):
         return
@@ -44,7 +51,8 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
     elif owner.full_name == "google.protobuf.Struct":
         message.update(struct_value(reading, node))
     else:
-        layers: list[tuple[Node, Any, set[str]]] = []
+        layers: list[tuple[Entry, Any, set[str]]] = []
+        node, entries = expanded(reading, node) if owner is NET else (node, None)
         for key, value in pairs(reading, node):
             name = "layer" if owner is NET and key.value == "layers" else key.value
             field = owner.fields_by_name.get(name)
@@ -53,7 +61,7 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
             if field is None:
                 continue
             if owner is NET and field.name == "layer":
-                layers = _layers(reading, key, value, message, path)
+                layers = _layers(reading, key, value, message, path, entries)
             elif field.name == "solver":
                 with reading.judging((*path, "solver")):
                     _field(reading, key, value, message, field, path)
@@ -112,18 +120,23 @@ def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> 
     return None
 
 
-def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath) -> list[tuple[Node, Any, set[str]]]:
-    """Read the layers of a net. Returns each with its node and the names of the fields in the text."""
+def _layers(
+    reading: Reading, key: Node, value: Node, net: Any, path: FieldPath, entries: Sequence[Entry] | None
+) -> list[tuple[Entry, Any, set[str]]]:
+    """Read the layers of a net. Returns each with its entry and the names of the fields in the text."""
     registry.load()  # a layer's fields, and its default bottoms and tops, depend on its type
-    found: list[tuple[Node, Any, set[str]]] = []
+    found: list[tuple[Entry, Any, set[str]]] = []
     here = (*path, "layer")
     if not reading.claim(at(key), here) or is_unset(value):
         return found
-    for i, node in enumerate(value.value if isinstance(value, SequenceNode) else [value]):
+    nodes = value.value if isinstance(value, SequenceNode) else [value]
+    for i, entry in enumerate(plain_entries(nodes) if entries is None else entries):
         layer = net.layer.add()
-        reading.claim(at(node), (*here, i))
+        reading.claim(at(entry.node), (*here, i))
+        if entry.origin:
+            reading.origins[*here, i] = entry.origin
         with reading.judging((*here, i)):
-            found.append((node, layer, _layer(reading, node, layer, (*here, i))))
+            found.append((entry, layer, _layer(reading, entry.node, layer, (*here, i))))
     return found
 
 

@@ -9,7 +9,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc import registry
 from netc.registry import LayerType
-from netc.spec.fields import LAYER_FIELDS, keyed, messages, own_fields
+from netc.spec.fields import FLAGS, LAYER_FIELDS, SINGLE, keyed, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import to_text
 from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
@@ -67,6 +67,8 @@ def _field(field: Any, value: Any, short: bool) -> Node:
         return _value(field, value, short)
     if (names := keyed(field)) and _is_keyed(value, names[0]):
         return _mapping([(_text(getattr(item, names[0])), _of_key(item, names, short)) for item in value], flow=False)
+    if field.name in FLAGS and len(value) == 1 and value[0] in ("true", "false"):
+        return _plain(value[0])
     items = [_value(field, item, short) for item in value]
     return items[0] if short and len(items) == 1 else _sequence(items)
 
@@ -80,7 +82,7 @@ def _of_key(item: Any, names: tuple[str, str], short: bool) -> Node:
     """The node of a message without its first field, which is its key. If only the second field is set, that field's value."""
     fields = [(f, value) for f, value in _set_fields(item) if f.name != names[0]]
     if [f.name for f, _ in fields] == [names[1]]:
-        return _text(getattr(item, names[1]))
+        return _value(*fields[0], short)
     return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])
 
 
@@ -99,8 +101,8 @@ def _message(message: Any, short: bool) -> Node:
         node = yaml.compose(to_yaml(message, short), yaml.SafeLoader)
         assert node is not None
         return node
-    if short and message.DESCRIPTOR.name == "FillerParameter" and [f.name for f, _ in fields] == ["type"]:
-        return _text(message.type)
+    if short and [f.name for f, _ in fields] == [SINGLE.get(message.DESCRIPTOR.name)]:
+        return _value(*fields[0], short)
     return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])
 
 
@@ -119,7 +121,7 @@ def _struct(value: Any) -> Node:
 
 def _spelled_layer(layer: Any) -> Node:
     """A layer as a mapping of LayerParameter's own fields, without any defaults."""
-    fields = {f.name: _field(f, value, short=False) for f, value in _set_fields(layer)}
+    fields = _layer_fields(layer, short=False)
     if layer.type:
         names = {"bottom": _names(layer.bottom, short=False), "top": _names(layer.top, short=False)}
         fields = {"name": _plain("~")} | fields | names
@@ -136,7 +138,7 @@ def _short_layers(net: Any) -> list[Node]:
     nodes = []
     for layer, names_itself in zip(net.layer, unnamed, strict=True):
         of_type = registry.layer_type(layer.type)
-        fields = {f.name: _field(f, value, short=True) for f, value in _set_fields(layer)}
+        fields = _layer_fields(layer, short=True)
         if layer.type:
             own = registry.layer.is_own(layer.type)
             bottom_is_default = own and all(list(layer.bottom) == default_bottoms(of_type, blob) for blob in newest)
@@ -156,8 +158,16 @@ def _short_layers(net: Any) -> list[Node]:
     return nodes
 
 
+def _layer_fields(layer: Any, short: bool) -> dict[str, Node]:
+    """The nodes of the fields of LayerParameter that are set."""
+    fields = {f.name: _field(f, value, short) for f, value in _set_fields(layer)}
+    return fields | {name: _names(getattr(layer, name), short) for name in ("bottom", "top") if name in fields}
+
+
 def _names(names: Any, short: bool = True) -> Node:
-    return _text(names[0]) if short and len(names) == 1 else _sequence([_text(name) for name in names])
+    """The node of the names of blobs, in which `$` begins a reference."""
+    nodes = [_text(name.replace("$", "$$")) for name in names]
+    return nodes[0] if short and len(nodes) == 1 else _sequence(nodes)
 
 
 def _default_names(layers: Any) -> list[bool]:

@@ -21,7 +21,7 @@ from netc.formats.caffe_weights import SolverState, read_state, write_state, wri
 from netc.graph.ir import Node
 from netc.net.model import TRAIN, ResolvedNet
 from netc.runtime.blob import numbers
-from netc.schedules import current_step
+from netc.schedules import current_step, follows_tests
 from netc.spec import paths
 from netc.training.weights import load_weights, state_of
 
@@ -134,10 +134,13 @@ def _of_layer(lowered: Lowered, layer: str, states: Arrays) -> list[np.ndarray]:
     return [states[state_of(b).name].reshape(tuple(map(int, b.shape))) for b in blobs]
 
 
-def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int, diffs: Arrays | None = None) -> tuple[Path, Path]:
+def write_snapshot(
+    prefix: str, program: Program, states: Arrays, iteration: int, diffs: Arrays | None = None, reductions: int = 0
+) -> tuple[Path, Path]:
     """Write `<prefix>_iter_<N>.caffemodel` and `.solverstate`, with `.h5` for snapshot_format HDF5. Returns their paths.
 
-    RunError if writing fails.
+    The weights are those of the iteration, since Caffe's files have no place for averages. `reductions` of the learning rate by the tests
+    are the step of the policy. RunError if writing fails.
     """
     solver = program.job.solver
     form = solver.snapshot_format
@@ -145,7 +148,7 @@ def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int
     model, state = (Path(f"{prefix}_iter_{iteration}.{kind}{suffix}") for kind in ("caffemodel", "solverstate"))
     blobs = owners(program.train)
     history = [_slot(states, node, slot) for slot in _slots(solver) for node in blobs]
-    step = _step(solver, iteration)
+    step = _step(solver, iteration, reductions)
     try:
         model.parent.mkdir(parents=True, exist_ok=True)
         write_model(model, program.train, states, form, diffs if solver.snapshot_diff else None)
@@ -158,7 +161,7 @@ def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int
     return model, state
 
 
-def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays, iteration: int) -> tuple[Path, Path]:
+def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays, iteration: int, reductions: int) -> tuple[Path, Path]:
     """Write a snapshot to snapshot_prefix or into `folder`. `before` has the states before the last step."""
     prefix, name = program.job.solver.snapshot_prefix, program.job.name
     if not prefix:
@@ -169,7 +172,7 @@ def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays,
         prefix = str(Path(prefix) / name)
     learned = {n for n, node in program.states.items() if node.state.kind == "parameter"}
     updates = {n: before[n] - a if n in before and n in learned else np.zeros_like(a) for n, a in states.items()}
-    return write_snapshot(prefix, program, states, iteration, updates)
+    return write_snapshot(prefix, program, states, iteration, updates, reductions)
 
 
 def read_snapshot(path: str, program: Program) -> CaffeSnapshot:
@@ -199,7 +202,7 @@ def read_snapshot(path: str, program: Program) -> CaffeSnapshot:
 
 def step_note(snapshot: CaffeSnapshot, program: Program) -> str | None:
     """A warning if the steps of the learning rate policy differ between the file and this solver; None if they agree."""
-    now = _step(program.job.solver, snapshot.iteration)
+    now = _step(program.job.solver, snapshot.iteration, snapshot.current_step)
     if snapshot.current_step == now:
         return None
     return f"the snapshot was at step {snapshot.current_step} of lr_policy, but this solver is at {now}: stepvalue or stepsize differ"
@@ -218,8 +221,12 @@ def _learned(path: str, name: str) -> str:
 
 def _slots(solver: pb.SolverParameter) -> list[str]:
     """The slots of the optimizer for each parameter, without the step, which Caffe stores separately."""
-    arguments = signature(registry.optimizer.find(solver.type)).parameters.values()
-    return [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY and a.name != "step"][3:]
+    others = registry.optimizer.records.get(solver.type, {}).get("others", ())[:1]
+    found: list[str] = []
+    for kind in (solver.type, *others):
+        arguments = signature(registry.optimizer.find(kind)).parameters.values()
+        found += [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY and a.name != "step"][3:]
+    return list(dict.fromkeys(found))
 
 
 def _slot(states: Arrays, node: Node, slot: str) -> np.ndarray:
@@ -228,8 +235,10 @@ def _slot(states: Arrays, node: Node, slot: str) -> np.ndarray:
     return states.get(f"{node.name}.{slot}", np.zeros(shape, np.float32))
 
 
-def _step(solver: pb.SolverParameter, iteration: int) -> int:
-    """The step of Caffe's step policies at the last update."""
+def _step(solver: pb.SolverParameter, iteration: int, reductions: int) -> int:
+    """The step of Caffe's step policies at the last update, or the reductions of a policy that follows the tests."""
+    if follows_tests(solver.lr_policy):
+        return reductions
     last = max(0, iteration - 1)
     if solver.lr_policy == "multistep":
         return current_step(solver, last)

@@ -38,7 +38,9 @@ class Checkpointer:
         path = self.newest = self.folder.write(notes.before + notes.iteration, states, notes.metadata, self.settings.snapshot_keep)
         if self.settings.snapshot_format == SAFETENSORS:
             return Snapshotted(notes.iteration, path)
-        files = caffe_snapshots.write_of_run(self.program, self.folder.snapshots, states, step.previous(), notes.iteration)
+        files = caffe_snapshots.write_of_run(
+            self.program, self.folder.snapshots, states, step.previous(), notes.iteration, notes.plateau.reductions
+        )
         return Snapshotted(notes.iteration, path, files)
 
     def write_best(self, step: Step, notes: SnapshotMetadata) -> None:

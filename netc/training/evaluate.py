@@ -116,14 +116,6 @@ def layer_scores(net: ResolvedNet, states: Mapping[str, np.ndarray], feeder: Fee
     return scores
 
 
-def monitored(net: ResolvedNet, asked: str) -> tuple[str, bool]:
-    """The output that selects the best model, and whether larger is better: `asked`, else the first metric, else the loss."""
-    metrics = [layer for layer in net.layers if layer.kind.metric and layer.tops]
-    losses = [layer.tops[0] for layer in net.layers if layer.kind.loss and layer.tops]
-    name = asked or ([layer.tops[0] for layer in metrics] + losses + ["loss"])[0]
-    return name, name in {t for x in metrics for k, t in enumerate(x.tops) if k not in x.kind.lower_is_better}
-
-
 def monitored_value(scores: Scores, name: str, place: Place) -> float:
     """The score that selects the best model. SpecError, at `place`, if there is no such score."""
     value = scores.get(name)

@@ -59,6 +59,15 @@ class Tested:
 
 
 @dataclass(frozen=True)
+class Reduced:
+    """The test after `iteration` iterations reduced the learning rate to `lr`, for the `reductions`-th time."""
+
+    iteration: int
+    lr: float
+    reductions: int
+
+
+@dataclass(frozen=True)
 class Snapshotted:
     """A snapshot was written after `iteration` iterations."""
 
@@ -80,4 +89,4 @@ class Finished:
     best: int | None = None
 
 
-Event = Began | Logged | Skipped | Stepped | Tested | Snapshotted | Finished
+Event = Began | Logged | Skipped | Stepped | Tested | Reduced | Snapshotted | Finished

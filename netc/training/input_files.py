@@ -16,11 +16,12 @@ from netc.compiler.program import Program
 from netc.errors import RunError, SpecError
 from netc.files import read_file, replace_file
 from netc.formats.typed_json import MisfitError, typed
+from netc.layers.model import files_of
 from netc.spec.private_paths import SQLITE, without_password
 
 NAME = "inputs.json"  # in the folder of a run
 
-PATHS = ("source", "test_source", "validation_source", "mean_file")  # fields of layers that contain a file or a folder
+PATHS = ("source", "test_source", "validation_source", "mean_file", "file")  # fields of layers that contain a file or a folder
 ROOT = "root_folder"  # base of the paths in a list, by default the folder of the net
 ADDRESS = "://"  # part of the address of a database
 LISTS = ("ImageData", "WindowData", "HDF5Data")  # types whose source is a list of files
@@ -76,13 +77,15 @@ def _path_of(value: str, field: str, base: str) -> tuple[str, Path | None]:
 
 
 def without_folders(net: pb.NetParameter, names: Collection[str]) -> pb.NetParameter:
-    """Remove the folders from the paths of the files `names`, which are the same wherever they are."""
+    """Remove the folders from the paths of the files `names`, which are the same wherever they are, and their hashes."""
     bare = pb.NetParameter()
     bare.CopyFrom(net)
     for _, message, field in _fields(bare):
         name = Path(getattr(message, "source" if field == ROOT else field)).name
         if name in names:
             setattr(message, field, "" if field == ROOT else name)
+            if field == "file":
+                message.ClearField("sha256")
     return bare
 
 
@@ -97,6 +100,8 @@ def fingerprints(program: Program, plugins: Sequence[str]) -> dict[str, str]:
     for layer in program.train_net.sources:
         if layer.source and layer.type == "Table" and ADDRESS in layer.param.table_param.source:
             digests.setdefault(without_password(layer.param.table_param.source), []).append(layer.source.sha256)
+    for file in files_of(program.train_net.layers).values():
+        digests.setdefault(file.path.name, []).append(file.sha256)
     for plugin in plugins:
         digests.setdefault(Path(plugin).name, []).append(_digest({"": Path(plugin)}))
     return {name: hashlib.sha256("".join(sorted(set(parts))).encode()).hexdigest() for name, parts in digests.items()}

@@ -81,6 +81,6 @@ def cut(data: bytes, metadata: SnapshotMetadata, layer: str | None) -> tuple[lis
 def _is_later(line: Mapping[str, Any], metadata: SnapshotMetadata, layer: str | None) -> bool:
     """Whether a line was written after a snapshot."""
     own = line.get("layer") == layer
-    if line["event"] in ("test", "validation") and metadata.tested and line["iteration"] == metadata.tested[0]:
+    if line["event"] in ("test", "validation", "rate") and metadata.tested and line["iteration"] == metadata.tested[0]:
         return False
     return own and line["iteration"] >= metadata.iteration

@@ -13,6 +13,7 @@ from netc.errors import RunError
 from netc.files import read_file, replace_file
 from netc.formats.typed_json import MisfitError, typed
 from netc.graph.multiply_adds import size
+from netc.spec.scalars import shortest
 from netc.training.evaluate import Scores
 from netc.version import VERSION
 
@@ -46,6 +47,7 @@ class Record:
     error: str = ""
     iteration: int = 0
     best: int | None = None
+    ema: float = 0.0  # the scores and the model are those of an average of the weights, which keeps this share in each iteration
     scores: Scores = field(default_factory=dict)
 
     @property
@@ -88,7 +90,8 @@ def new(program: Program, rows: int, plugins: tuple[str, ...]) -> Record:
     """The record of a new run."""
     parameters = sum(size(p.shape) for p in program.train.parameters)
     path = os.path.abspath(program.job.train.path)
-    return Record(path, program.job.name, plugins, len(program.train_net.layers), parameters, rows)
+    layers, ema = len(program.train_net.layers), program.job.settings.ema
+    return Record(path, program.job.name, plugins, layers, parameters, rows, ema=float(shortest(ema)))
 
 
 def environment(program: Program, threads: int, why: str) -> dict[str, str]:

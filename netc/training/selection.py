@@ -3,7 +3,7 @@
 import math
 
 from netc.compiler.program import Program
-from netc.training.evaluate import Scores, monitored, monitored_value
+from netc.training.evaluate import Scores, monitored_value
 
 
 class Selection:
@@ -17,12 +17,16 @@ class Selection:
 
     def take(self, iteration: int, scores: Scores) -> bool:
         """Note the scores of a test. Whether they are better than those of every test before."""
-        name, more_is_better = monitored(self.program.test_net, self.program.job.settings.monitor)
-        value = monitored_value(scores, name, self.program.job.solver_place("monitor"))
+        value, more_is_better = self.monitored(scores)
         better = math.isfinite(value) and (self.best is None or (value > self.best if more_is_better else value < self.best))
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
         self.newest = (iteration, scores)
         return better
+
+    def monitored(self, scores: Scores) -> tuple[float, bool]:
+        """The score that `monitor` names, and whether larger is better."""
+        name, more_is_better = self.program.test_net.monitored(self.program.job.settings.monitor)
+        return monitored_value(scores, name, self.program.job.solver_place("monitor")), more_is_better
 
     def resume(self, best: float | None, stale: int, newest: tuple[int, Scores] | None) -> None:
         """Go on where a snapshot was taken."""

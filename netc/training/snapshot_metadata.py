@@ -8,6 +8,7 @@ from netc.errors import Diagnostic, Place, SnapshotError
 from netc.formats.typed_json import MisfitError, typed
 from netc.runtime.backends import providers
 from netc.runtime.snapshot import Snapshot
+from netc.schedules import Plateau
 from netc.training.evaluate import Scores
 
 FORMAT = 1
@@ -21,7 +22,8 @@ class SnapshotMetadata:
 
     `recent` are the losses for average_loss. `best` is the best test score, `stale` the number of tests since then, `tested` the
     newest test. `log_length` is the number of log lines, `before` the iterations of earlier stages. `rows` are the columns and classes
-    of the data (`data.rows_said`). `scores` are the test scores, if the snapshot is that of the best test.
+    of the data (`data.rows_said`). `scores` are the test scores, if the snapshot is that of the best test. `plateau` counts the tests for
+    a learning rate that follows them.
     """
 
     net: str
@@ -40,6 +42,7 @@ class SnapshotMetadata:
     before: int = 0
     rows: dict[str, Any] = field(default_factory=dict)
     scores: Scores = field(default_factory=dict)
+    plateau: Plateau = field(default_factory=Plateau)
     format: int = FORMAT
 
     @property
@@ -56,11 +59,11 @@ def read_metadata(taken: Snapshot) -> SnapshotMetadata:
         raise SnapshotError(f"{taken.path}: It is not a snapshot of netc, or its metadata is invalid: {e}") from e
     if metadata.format != FORMAT:
         raise SnapshotError(f"{taken.path}: has format {metadata.format}; this version of netc reads format {FORMAT}")
-    for name in COUNTS:
-        if getattr(metadata, name) < 0:
-            raise SnapshotError(
-                f"{taken.path}: The metadata of the snapshot is invalid: {name} is {getattr(metadata, name)}. Expected 0 or more."
-            )
+    counts = {name: getattr(metadata, name) for name in COUNTS}
+    counts |= {f"plateau.{name}": getattr(metadata.plateau, name) for name in ("reductions", "stale", "cooldown")}
+    for name, count in counts.items():
+        if count < 0:
+            raise SnapshotError(f"{taken.path}: The metadata of the snapshot is invalid: {name} is {count}. Expected 0 or more.")
     if metadata.provider not in providers():
         known = " or ".join(providers())
         raise SnapshotError(

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from netc.compiler.program import Program
+from netc.graph.contract import STATE
+from netc.runtime.averages import averaged
 from netc.runtime.session import States
 from netc.training.evaluate import Scores, evaluate
 from netc.training.feed import Feeder
@@ -37,12 +39,21 @@ class TestNets:
         Raises evaluate.Stopped once `stop()` is true.
         """
         scores: Scores = {}
+        tested = self._averaged() if states is None else states
         for number in range(len(self.program.tests)):
             test_iter = self.program.job.settings.test_iter
-            net = self._net(number) if states is None else self._net(number).on(states)
+            net = self._net(number).on(tested)
             results = evaluate(net, self._feeder(number, validation), test_iter[number] if test_iter else None, stop=stop)
             scores |= {f"{name}#{number}" if number else name: value for name, value in results.items()}
         return scores
+
+    def _averaged(self) -> States:
+        """The states of training, with the averages of the weights in their place if the solver keeps them."""
+        if not self.program.job.settings.ema:
+            return self.states
+        arrays = averaged(STATE.within(self.states.arrays()))
+        read = {node.name for lowered, _ in self.program.tests for node in lowered.graph.leaves("State")}
+        return States(STATE.named({name: arrays[name] for name in read}), self.program.backend)
 
     def skipped(self) -> list[str]:
         """Messages on the rows that were skipped so far, and on rows that do not fit into a batch."""

@@ -16,11 +16,12 @@ from netc.compiler.program import Program
 from netc.data import rows_said
 from netc.errors import DataError, DivergedError, RunError
 from netc.graph.contract import STATE
+from netc.runtime.averages import averaged
 from netc.runtime.session import States
 from netc.runtime.snapshot import Snapshot
 from netc.training.checkpointer import Checkpointer
 from netc.training.evaluate import Scores, Stopped, values
-from netc.training.events import Began, Event, Finished, Logged, Skipped, Stepped, Tested
+from netc.training.events import Began, Event, Finished, Logged, Reduced, Skipped, Stepped, Tested
 from netc.training.failure import advice, with_next_step
 from netc.training.folder import RunFolder
 from netc.training.run_log import RunLog
@@ -52,6 +53,7 @@ class Trainer:
         self.log = RunLog(folder, self.program.layer)
         self.requests = Requests()
         self.iteration = 0
+        self.plateau = schedules.Plateau()
         self.recent: deque[float] = deque(maxlen=self.settings.average_loss)
         self._skipped = set[str]()  # rows that an event has named
 
@@ -74,6 +76,7 @@ class Trainer:
         self.go_on(found.states, notes.iteration)
         self.selection.resume(notes.best, notes.stale, notes.tested)
         self.recent.extend(notes.recent)
+        self.plateau = notes.plateau
         return self.log.rewind(notes)
 
     def go_on(self, states: Mapping[str, np.ndarray], iteration: int) -> None:
@@ -142,7 +145,7 @@ class Trainer:
     def _advance(self) -> Stepped:
         """One iteration, with its lines in the log."""
         settings = self.settings
-        rate = schedules.rate(settings, self.iteration, self.max_iter)
+        rate = self._rate()
         if self.iteration and self._is_due(settings.reset_interval):
             self.step.reset()
         self.step.load(self.iteration)
@@ -156,7 +159,10 @@ class Trainer:
         self.iteration += 1
         return stepped
 
-    def _test(self) -> Iterator[Tested]:
+    def _rate(self) -> float:
+        return schedules.rate(self.settings, self.iteration, self.max_iter, self.plateau.reductions)
+
+    def _test(self) -> Iterator[Tested | Reduced]:
         """One test. None where a signal asks for an end: it comes when the run continues."""
         try:
             scores = self.tests.scores(validation=self.tests.validates, stop=lambda: bool(self.requests.end))
@@ -165,9 +171,21 @@ class Trainer:
         rows = "validation" if self.tests.validates else "test"
         better = self.selection.take(self.iteration, scores)
         self.log.write(rows, self.iteration, **scores)
+        reduced = list(self._reduced(scores))
         if better:
             self.checkpointer.write_best(self.step, replace(self._notes(), scores=scores))
         yield Tested(self.iteration, scores, better, rows)
+        yield from reduced
+
+    def _reduced(self, scores: Scores) -> Iterator[Reduced]:
+        """Count a test for the policy `plateau`, and log whether it reduces the learning rate."""
+        if not schedules.follows_tests(self.settings.lr_policy):
+            return
+        before, self.plateau = self.plateau, self.plateau.after(self.settings.message, *self.selection.monitored(scores))
+        if self.plateau.reductions > before.reductions:
+            rate = self._rate()
+            self.log.write("rate", self.iteration, lr=rate, reductions=self.plateau.reductions)
+            yield Reduced(self.iteration, rate, self.plateau.reductions)
 
     def write_snapshot(self) -> Event:
         """The states of now to disk."""
@@ -193,7 +211,7 @@ class Trainer:
         notes = read_metadata(found)
         if not self.tests.validates:
             return notes.scores, notes.iteration
-        states = States(STATE.named(found.states), self.program.backend)
+        states = States(STATE.named(averaged(found.states)), self.program.backend)
         scores = self.tests.scores(states)
         self.log.write("test", notes.iteration, **scores)
         return scores, notes.iteration
@@ -205,5 +223,5 @@ class Trainer:
             net=job.name, net_sha256=job.sha256, iteration=self.iteration, seed=self.program.seed, recent=tuple(self.recent),
             best=selection.best, stale=selection.stale, tested=selection.newest, log_length=self.log.length,
             provider=backend.provider, threads=self.threads, target=backend.target, stage=self.stage, before=self.before,
-            rows=rows_said(self.whole.train_net.learned),
+            rows=rows_said(self.whole.train_net.learned), plateau=self.plateau,
         )  # fmt: skip

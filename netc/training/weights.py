@@ -10,6 +10,7 @@ from netc.errors import DataError, Diagnostic, SnapshotError
 from netc.formats.caffe_weights import read_weights
 from netc.graph.ir import Node, Value
 from netc.runtime import snapshot
+from netc.runtime.averages import averaged
 from netc.runtime.blob import numbers
 
 CAFFE = (".caffemodel", ".h5", ".hdf5")
@@ -72,12 +73,12 @@ def state_of(blob: Value) -> Node:
 
 def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of all layers in the file: for `conv1.weight` and its slots, `conv1`."""
-    arrays = snapshot.read_weights(path)
+    arrays = averaged(snapshot.read_weights(path))
     errors = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
     if errors:
         raise SnapshotError(*errors)
     return {name: _fitted(arrays[name], states[name].types[0].shape) for name in states if name in arrays}, [
-        layer for name in arrays if (layer := name.rpartition(".")[0]) and layer not in arrays
+        layer for name in arrays if name not in states and (layer := name.rpartition(".")[0]) and layer not in arrays
     ]
 
 

@@ -23,6 +23,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         _text(manifest.get("limits", NOT_STATED)),
         "## Licence",
         f"{_text(manifest['licence'])} (of the weights)",
+        *_bases(manifest),
         *_data(manifest),
         "## Download",
         f"    netc zoo download {manifest['name']}@{manifest['version']}",
@@ -68,6 +69,15 @@ def _metrics(manifest: Mapping[str, Any]) -> list[str]:
         return picture
     rows = [(name, f"{value:.6g}") for name, value in manifest["metrics"].items()]
     return ["## Results", _table(("metric", "value"), rows), *picture]
+
+
+def _bases(manifest: Mapping[str, Any]) -> list[str]:
+    """The models that the training started from, with their licences, which hold for what is made from them."""
+    if not manifest.get("base"):
+        return []
+    fields = ("file", "origin", "producer", "licence", "sha256")
+    rows = [tuple(base.get(field, NOT_STATED) for field in fields) for base in manifest["base"]]
+    return ["## Base model", "The training started from this model. Its licence holds too.", _table(fields, rows)]
 
 
 def _data(manifest: Mapping[str, Any]) -> list[str]:

@@ -32,6 +32,7 @@ ROLES = {
     "gradient.onnx": "gradient",
     "update.onnx": "update",
     "train.json": "training",
+    "base.onnx": "base model",
     "mean.npy": "mean",
     "start.safetensors": "weights",
     "net.yaml": "net",
@@ -171,6 +172,18 @@ def _parent(value: Any) -> bool:
     )
 
 
+def _base(value: Any) -> bool:
+    """Whether a value describes a file that a Model layer starts from: the published file, its licence and where it comes from."""
+    return (
+        isinstance(value, dict)
+        and is_file_name(value.get("file"))
+        and _sha256(value.get("sha256"))
+        and _text(value.get("licence"))
+        and _text(value.get("origin"))
+        and _text(value.get("producer", "-"))
+    )
+
+
 def _metrics(value: Any) -> bool:
     return isinstance(value, dict) and all(_text(k) and _number(v) for k, v in value.items())
 
@@ -230,6 +243,7 @@ OPTIONAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "preprocessing": ("a list of texts", _list_of(_text)),
     "parameters": COUNT,
     "columns": ("a list of {name, type, dtype, values, gaps, example}", _list_of(_column, MOST_PORTS)),
+    "base": ("a list of {file, sha256, licence, origin, producer}", _list_of(_base)),
     "labels": ("a list of texts", _list_of(_text)),
     "task": TEXT,
     "thresholds": ("a mapping of names to finite numbers", _metrics),

@@ -25,6 +25,7 @@ from netc.spec.private_paths import without_folders
 from netc.training.evaluate import Scores
 from netc.training.feed import Feeder
 from netc.zoo import vectors
+from netc.zoo.base_files import bases, contents, licence_errors, records, with_bases
 from netc.zoo.model_info import missing_licences, stated
 from netc.zoo.raw_rows import check_raw_rows, thresholds
 
@@ -42,7 +43,7 @@ def check_target(target: str, compilation: Compilation, key: str | None = None) 
 
     SpecError if the net file lacks fields that publishing needs.
     """
-    missing = missing_licences(compilation)
+    missing = [*missing_licences(compilation), *licence_errors(compilation)]
     if missing:
         raise SpecError(*missing, "or pass --no-publish")
     if key is not None:
@@ -73,17 +74,19 @@ def publish_run(
     model, portable = _checked_model(program, states), program.portable
     start = {n: states[n] if n in states and node.state.is_weight else node.state.start()
              for n, node in program.states.items()}  # fmt: skip
+    found = bases(program.train_net.layers)
     files: dict[str, bytes] = {
+        **contents(found),
         "model.onnx": model.SerializeToString(deterministic=True),
         "open.onnx": program.deploy_model(None).SerializeToString(deterministic=True),
         **training_files(portable),
         **({} if program.job.settings.iter_size == 1 else model_files(portable, "gradient") | model_files(portable, "update")),
         START: start_bytes(portable, start),
-        "net.yaml": to_yaml(data.stated(without_folders(program.job.resolved()), program.train_net.learned)).encode(),
+        "net.yaml": to_yaml(with_bases(data.stated(without_folders(program.job.resolved()), program.train_net.learned), found)).encode(),
         "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
-    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}
+    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent} | records(found)
     if inputs:
         files[vectors.OUTPUTS] = _vectors(program, files, states, inputs)
         steps = _training_vectors(portable, files, start)

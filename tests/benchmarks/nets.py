@@ -54,6 +54,23 @@ solver: {{base_lr: 0.01, momentum: 0.9, max_iter: 100}}
 """
 
 
+def gpt(steps: int, batch: int, channels: int, blocks: int, characters: int = 65) -> str:
+    """A GPT over characters: blocks of a Transformer with heads of 32 values, as nets/gpt_char.yaml."""
+    lines = f"  - Transformer: {{heads: {channels // 32}, causal: true}}\n" * blocks
+    return f"""\
+name: gpt
+layers:
+  - Input: {{top: data, shape: {{dim: [{steps}, {batch}]}}}}
+  - Input: {{top: label, shape: {{dim: [{steps}, {batch}]}}}}
+  - Embed: {{bottom: data, num_output: {channels}, input_dim: {characters}, bias_term: false, weight_filler: {{type: gaussian, std: 0.02}}}}
+  - Position
+{lines}  - LayerNorm
+  - InnerProduct: {{num_output: {characters}, axis: 2, weight_filler: {{type: gaussian, std: 0.02}}}}
+  - SoftmaxWithLoss: {{axis: 2}}
+solver: {{base_lr: 0.01, momentum: 0.9, max_iter: 100}}
+"""
+
+
 NETS = {
     "mlp": Measured(HERE / "mlp.yaml", 200),
     "lenet": Measured(ROOT / "nets/lenet.yaml", 20),
@@ -69,6 +86,8 @@ NETS = {
     "gru": Measured(recurrent("GRU", 64, 32, 64, 128), 15),
     "gru256": Measured(recurrent("GRU", 32, 20, 128, 256), 15),
     "rntn": Measured(trees.net(), 30),
+    "gpt": Measured(gpt(64, 32, 128, 4), 4),
+    "gpt256": Measured(gpt(128, 8, 256, 4), 2),
 }
 
 
@@ -112,7 +131,8 @@ def batch(net: str) -> dict[str, np.ndarray]:
     for name in ("data", "label"):
         if name in inputs:
             shape = tuple(map(int, inputs[name].shape))
-            made[name] = rng.random(shape, np.float32) if name == "data" else rng.integers(0, 10, shape)
+            tokens = name == "label" or net.startswith("gpt")
+            made[name] = rng.integers(0, 10, shape) if tokens else rng.random(shape, np.float32)
     return made
 
 

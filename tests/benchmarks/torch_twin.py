@@ -46,7 +46,7 @@ class Twin(nn.Module):
 
 def _fill(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
     with torch.no_grad():
-        if isinstance(module, _Recurrent):
+        if isinstance(module, _Recurrent | _Transformer):
             module.fill(arrays)
             return
         for name, array in arrays.items():
@@ -115,8 +115,49 @@ class _RecursiveTensor(nn.Module):
         return nodes
 
 
+class _Transformer(nn.Module):
+    """A block of nanoGPT, over (batch, time, channels): torch's fused attention, LayerNorm, and GELU."""
+
+    NAMES: Mapping[str, str] = {
+        "norm1_scale": "norm1.weight", "norm1_bias": "norm1.bias", "weight": "qkv.weight", "bias": "qkv.bias", "weight_out": "out.weight",
+        "bias_out": "out.bias", "norm2_scale": "norm2.weight", "norm2_bias": "norm2.bias", "weight_hidden": "hidden.weight",
+        "bias_hidden": "hidden.bias", "weight_output": "top.weight", "bias_output": "top.bias",
+    }  # fmt: skip
+
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        super().__init__()
+        c = shapes[layer.bottoms[0]][2]
+        self.heads = layer.param.attention_param.heads
+        self.norm1, self.norm2 = nn.LayerNorm(c), nn.LayerNorm(c)
+        self.qkv, self.out, self.hidden, self.top = (nn.Linear(*s) for s in ((c, 3 * c), (c, c), (c, 4 * c), (4 * c, c)))
+
+    def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, array in arrays.items():
+            self.get_parameter(self.NAMES[name]).copy_(torch.from_numpy(array))
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, t, c = x.shape
+        q, k, v = (part.view(n, t, self.heads, -1).transpose(1, 2) for part in self.qkv(self.norm1(x)).split(c, 2))
+        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).reshape(n, t, c))
+        return x + self.top(functional.gelu(self.hidden(self.norm2(x))))
+
+
+class _Position(nn.Module):
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        super().__init__()
+        steps, _, c = shapes[layer.bottoms[0]]
+        self.weight = nn.Parameter(torch.zeros(steps, c))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.weight
+
+
 def _embed(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
-    return nn.Embedding(layer.param.embed_param.input_dim, layer.param.embed_param.num_output)
+    """Tokens (time, batch) become (batch, time, channels), as torch's attention reads them."""
+    table = nn.Embedding(layer.param.embed_param.input_dim, layer.param.embed_param.num_output)
+    table.register_forward_pre_hook(lambda _, x: (x[0].T if x[0].dim() == 2 else x[0],))
+    return table
 
 
 def _convolution(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
@@ -128,8 +169,8 @@ def _convolution(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Modu
 
 def _inner_product(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
     p = layer.param.inner_product_param
-    linear = nn.Linear(int(np.prod(shapes[layer.bottoms[0]][1:])), p.num_output)
-    linear.register_forward_pre_hook(lambda _, x: (x[0].flatten(1),))
+    linear = nn.Linear(int(np.prod(shapes[layer.bottoms[0]][p.axis :])), p.num_output)
+    linear.register_forward_pre_hook(lambda _, x: (x[0].flatten(p.axis),))
     return linear
 
 
@@ -149,6 +190,13 @@ def _lrn(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> Forward:
     return lambda x: x * (1 + alpha * functional.avg_pool2d(x * x, size, 1, size // 2)) ** -beta
 
 
+def _softmax_loss(x: Tensor, labels: Tensor) -> Tensor:
+    """For images and rows; or for (batch, time, classes) and labels (time, batch)."""
+    if labels.dim() == 2:
+        return functional.cross_entropy(x.flatten(0, 1), labels.T.flatten())
+    return functional.cross_entropy(x.flatten(1), labels)
+
+
 def _sigmoid_loss(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> Forward:
     return lambda x, targets: functional.binary_cross_entropy_with_logits(x, targets, reduction="sum") / len(x)
 
@@ -164,11 +212,14 @@ MAKERS: dict[str, Callable[[Layer, Mapping[str, tuple[int, ...]]], Any]] = {
     "LSTM": _Recurrent,
     "LastStep": lambda layer, shapes: lambda x: x[-1],
     "LRN": _lrn,
+    "LayerNorm": lambda layer, shapes: nn.LayerNorm(shapes[layer.bottoms[0]][-1]),
     "Pooling": _pooling,
+    "Position": _Position,
     "RecursiveTensor": _RecursiveTensor,
     "ReLU": lambda layer, shapes: functional.relu,
     "Sigmoid": lambda layer, shapes: torch.sigmoid,
     "SigmoidCrossEntropyLoss": _sigmoid_loss,
-    "SoftmaxWithLoss": lambda layer, shapes: lambda x, labels: functional.cross_entropy(x.flatten(1), labels),
+    "SoftmaxWithLoss": lambda layer, shapes: _softmax_loss,
     "TanH": lambda layer, shapes: torch.tanh,
+    "Transformer": _Transformer,
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from netc.spec import load_job, parse_yaml
 from tests.conftest import ROOT
 from tests.small_nets import netc, write_small
 
@@ -59,3 +60,24 @@ def test_every_net_has_no_field_twice(net: str) -> None:
     lines = netc("config", ROOT / "nets" / net).stdout.splitlines()
     paths = [line.split(": ")[0] for line in lines]
     assert len(paths) == len(set(paths)) > 20
+
+
+BLOCKS = """\
+blocks:
+  dense: [{InnerProduct: {num_output: $n}}, ReLU]
+name: blocks
+layers:
+  - Input: {shape: {dim: [1, 4]}}
+  - dense: {n: 3}
+"""
+
+
+def test_a_net_of_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "n.yaml").write_text(BLOCKS)
+    assert config("n.yaml")["layers.dense1/ip1.num_output"] == ("3", "n.yaml:2:27")
+    assert config("n.yaml", "--set", "layers.dense1/ip1.num_output=5")["layers.dense1/ip1.num_output"] == ("5", "--set")
+    written = netc("config", "n.yaml", "--yaml", "--set", "layers.dense1/ip1.num_output=5").stdout
+    assert parse_yaml(written).message == load_job("n.yaml", ["layers.dense1/ip1.num_output=5"]).train.message
+    assert "blocks" not in written.replace("name: blocks", "") and "InnerProduct: {name: dense1/ip1, num_output: 5}" in written
+    assert netc("config", "n.yaml", "--yaml", "--json").exit_code == 2

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netc import api, data, zoo
+from netc import api, data, schedules, zoo
 from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import batch_facts
@@ -55,6 +55,10 @@ NETS = {
     "poly": changed(lr_policy="poly", power="1.5", max_iter="", max_epoch="1"),
     "sigmoid": changed(lr_policy="sigmoid", gamma="0.5", stepsize="4"),
     "cosine": changed(lr_policy="cosine", min_lr="0.001", max_iter="", max_epoch="1"),
+    "restarts": changed(lr_policy="cosine", restart_iter="2", restart_mult="2", min_lr="0.001"),
+    "linear": changed(lr_policy="linear", min_lr="0.001"),
+    "onecycle": changed(lr_policy="onecycle", pct_start="0.4", div_factor="5"),
+    "three_phase": changed(lr_policy="onecycle", three_phase="true", anneal_strategy="LINEAR"),
     "warmup": changed(lr_policy="cosine", warmup_iter="5", warmup_lr="0.001"),
     "adam": changed(type="Adam", base_lr="0.001", reset_interval="5"),
     "sums": changed(iter_size="3", reset_interval="4"),
@@ -157,6 +161,32 @@ def test_the_runs_of_netc_are_repeated_in_node(
         assert {n: d for n in states if (d := off(after[n], states[n])) > SAME} == {}, name
 
 
+def test_a_plateau_is_followed_in_both_languages(loops: Path, tmp_path: Path, needs_node: None) -> None:
+    """The state after each of some tests, and the rate."""
+    scores = [0.5, 0.5, 0.51, 0.5, 0.7, 0.705, 0.71, 0.7, 0.7, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1]
+    for number, threshold in enumerate(("REL, cooldown: 1", "ABS")):
+        solver = changed(lr_policy="plateau", gamma="0.5", plateau_patience="1", plateau_threshold="0.01", min_lr="0.002",
+                         plateau_threshold_mode=threshold, test_interval="5")  # fmt: skip
+        made = api.load(write_small(tmp_path, solver))
+        write(made, tmp_path / f"build{number}")
+        said = json.loads((tmp_path / f"build{number}/train.json").read_text())["lr"]
+        assert said["tests"].items() >= {"monitor": "accuracy", "more_is_better": True, "threshold": 0.01, "interval": 5}.items()
+        module, state, own, wanted = step_module(loops), (0, None, 0, 0), schedules.Plateau(), []
+        for score in scores:
+            state, own = module.after_test(said, state, score), own.after(made.job.solver, score, True)
+            assert state == (own.reductions, own.best, own.stale, own.cooldown)
+            assert module.rate(said, 3, state[0]) == schedules.rate(made.job.settings, 3, STEPS, own.reductions)
+            wanted.append(list(state))
+        assert state[0] > 1
+        program = (
+            f'import {{ afterTest }} from "{loops}/step.mjs";\nlet state = [0, null, 0, 0];\n'
+            f"for (const score of {scores}) console.log(JSON.stringify(state = afterTest({json.dumps(said)}, state, score)));\n"
+        )
+        (tmp_path / "plateau.mjs").write_text(program)
+        done = subprocess.run([str(NODE), "plateau.mjs"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.stderr == "" and [json.loads(line) for line in done.stdout.splitlines()] == wanted
+
+
 def test_rates_of_a_plug_in_are_in_the_file(loops: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
@@ -169,8 +199,6 @@ def test_rates_of_a_plug_in_are_in_the_file(loops: Path, tmp_path: Path) -> None
     write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
     said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
     rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
-    from netc import schedules
-
     solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
     assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
 

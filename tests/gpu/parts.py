@@ -12,10 +12,8 @@ from typing import Any
 
 from netc.runtime.backends import CUDA
 from netc.runtime.session import cores
-from tests.conftest import ROOT
+from tests.conftest import NETS, ROOT
 from tests.gpu.device import backend
-
-NETS = sorted(p.stem for p in (ROOT / "nets").glob("*.yaml"))
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,15 @@ def tests(options: Options) -> Outcome:
     last = (done.stdout.strip().splitlines() or [""])[-1]
     skipped = "skipped" in last and options.on_gpu
     return Outcome(done.returncode == 0 and not skipped, notes=[last, *re.findall(r"^(?:FAILED|SKIPPED|E ) .*", done.stdout, re.M)[:10]])
+
+
+@part("gradients", "Ops and their gradients beside the CPU's", 150)
+def gradients(options: Options) -> Outcome:
+    """Every row of the tests of gradients; those that differ are listed."""
+    from tests.gpu.gradients import differing
+
+    rows = differing(options)
+    return Outcome(not rows, rows)
 
 
 @part("nets", "Losses beside the CPU's", 200)

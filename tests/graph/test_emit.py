@@ -136,6 +136,19 @@ def test_means_over_windows_with_any_padding(channels: int) -> None:
         np.testing.assert_allclose(found, windows.mean((4, 5)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [2, "N"])
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool", "LpPool"])
+def test_pooling_that_rounds_up_has_no_window_beyond_the_image(pool: str, batch: Any) -> None:
+    """ONNX's inference counts one there, and onnxruntime would reject the product."""
+    images = np.random.default_rng(0).random((2, 1, 8, 9), np.float32)
+    y = getattr(op, pool)(x(shape=(batch, 1, 8, 9)), kernel_shape=[3, 3], strides=[3, 3], pads=[1] * 4, ceil_mode=1)
+    assert y.shape[2:] == (3, 4)
+    found = run(emit(Graph("g", {"y": y * np.ones((3, 4), np.float32)})), x=images)["y"]
+    ends = images[:, 0, [0, 0, 1, 1], [0, 1, 0, 1]], images[:, 0, 5:, 8]
+    reduce: Any = {"MaxPool": np.max, "AveragePool": np.mean, "LpPool": lambda v, axis: np.sqrt((v * v).sum(axis))}[pool]
+    np.testing.assert_allclose(found[:, 0, [0, 2], [0, 3]], np.stack([reduce(v, axis=1) for v in ends], 1), rtol=1e-5)
+
+
 def test_an_input_may_be_missing() -> None:
     model = emit(Graph("g", {"y": op.Clip(x(), None, constant(2.0))}))
     assert run(model, x=X)["y"].tolist() == [1, -2, 2] and model.graph.node[0].input[1] == ""

@@ -18,7 +18,7 @@ from netc.graph.ir import TRAINING, Graph, Node, Value, constant, leaf, op
 from netc.graph.op_info import ONNX, info
 from netc.graph.passes import resizable
 from netc.graph.tensor_type import IR_VERSION, OPSET
-from netc.graph.training_ops import convolution, recurrent
+from netc.graph.training_ops import attention, convolution, recurrent
 from netc.runtime.session import Session
 
 registry.load()
@@ -102,13 +102,16 @@ def run_training_op(name: str, output: int, inputs: Inputs) -> np.ndarray | None
     function = registry.training_op[name]
     names = [n for n, p in signature(function).parameters.items() if p.kind is Parameter.KEYWORD_ONLY]
     leaves = [leaf("Input", x.dtype, x.shape, name=f"x{k}") for k, x in enumerate(inputs)]
-    values = function(*leaves, **dict.fromkeys(names, 0.5))
+    values = function(*leaves, **{n: 1 if n == "tanh" else 0.5 for n in names})
     y = values[output] if isinstance(values, tuple) else values
     session = Session(emit(Graph("g", {"y": y})))
     return session.run({f"x{k}": x for k, x in enumerate(inputs) if f"x{k}" in session.inputs})["y"]
 
 
-@pytest.mark.parametrize("name", ["Dropout", "PReluGrad", "ReluGrad", "Softplus"])
+ELEMENTWISE = ["Dropout", "Gelu", "GeluGrad", "PReluGrad", "ReluGrad", "Softplus"]
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise_training_ops_act_so(name: str) -> None:
     assert registry.training_op.records[name].elementwise
     positional = [p for p in signature(registry.training_op[name]).parameters.values() if p.kind is not Parameter.KEYWORD_ONLY]
@@ -118,7 +121,7 @@ def test_elementwise_training_ops_act_so(name: str) -> None:
 
 def test_no_other_training_op_says_so() -> None:
     found = {name for name, record in registry.training_op.records.items() if record.elementwise}
-    assert found == {"Dropout", "PReluGrad", "ReluGrad", "Softplus"}
+    assert found == set(ELEMENTWISE)
 
 
 def image(*shape: int) -> Value:
@@ -143,12 +146,27 @@ COUNTS: Mapping[str, tuple[Callable[[], Node], int]] = {
     ),
     "LSTM": (lambda: node_of(recurrent.lstm(image(4, 3, 8), GATES, STATE, STATE)), 4 * 3 * 8 * 2),
     "LSTMGrad": (lambda: lstm_grad(), 4 * 3 * 8 * 2),
+    "Attention": (lambda: attended(image(7, 3, 24)).node, 2 * (3 * 2 * 7 * 7) * 4),
+    "AttentionGrad": (lambda: node_of(attention_grad_of(image(7, 3, 24))), 4 * (3 * 2 * 7 * 7) * 4),
 }  # fmt: skip
 
 
 def lstm_grad() -> Node:
     y, *_, s, g, c, t = recurrent.lstm(image(4, 3, 8), GATES, STATE, STATE, keep=1)
     return node_of(recurrent.lstm_grad(y, None, None, GATES, None, s, g, c, t))
+
+
+HEADS: Mapping[str, Any] = {"heads": 2, "kv_heads": 2, "packed": 1, "causal": 0, "dropout": 0.0, "rotary": 0.0}
+
+
+def attended(qkv: Value) -> Value:
+    return attention.attention(qkv, qkv, None, None, **HEADS)[0]
+
+
+def attention_grad_of(qkv: Value) -> Value:
+    y, weights = attended(qkv).node.outputs
+    found: Value = attention.attention_grad(y, None, weights, qkv, qkv, None, **HEADS)
+    return found
 
 
 @pytest.mark.parametrize("name", COUNTS)

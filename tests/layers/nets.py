@@ -88,14 +88,19 @@ def gradient(
 
 
 def check_gradient(
-    layers: str, provider: str = "cpu", fixed: tuple[str, ...] = (), step: float = 1e-2, tolerance: float = 1e-2, **inputs: Any
-) -> None:
-    """Compare the derivative of all outputs along a random direction of inputs and parameters with its finite difference."""
+    layers: str, provider: str = "cpu", fixed: tuple[str, ...] = (), step: float = 1e-2, tolerance: float = 1e-2, small: bool = False,
+    **inputs: Any,
+) -> None:  # fmt: skip
+    """Compare the derivative of all outputs along a random direction of inputs and parameters with its finite difference.
+
+    With `small`, parameters are near their start values: products of several large matrices change too much within a step.
+    """
     rng = np.random.default_rng(1)
     lowered = net(layers, TRAIN, inputs)
     tops = [lowered.versions[n][-1] for n in lowered.net.outputs if n not in inputs]
     terms = [op.ReduceSum(t * rng.normal(size=tuple(map(int, t.shape))).astype(np.float32), keepdims=0) for t in tops]
-    held = {n: np.abs(a + rng.normal(size=a.shape)) + 0.5 for n, a in states(lowered).items()}  # variances must be positive
+    noise = {n: rng.normal(size=a.shape) for n, a in states(lowered).items()}
+    held = {n: a + 0.2 * noise[n] if small else np.abs(a + noise[n]) + 0.5 for n, a in states(lowered).items()}  # positive variances
     here = {n: np.asarray(a, np.float32) for n, a in inputs.items()}
     reached = Graph("", {str(k): t for k, t in enumerate(tops)}).leaves("State")
     by = {n: lowered.versions[n][0] for n in inputs if n not in fixed} | {

@@ -37,7 +37,7 @@ def test_propagate_down() -> None:
     assert learned() == {"a.weight", "a.bias", "b.weight", "b.bias"}
     assert learned("[true, false]") == {"a.weight", "a.bias"}
     assert learned("[false, true]") == {"b.weight", "b.bias"}
-    with pytest.raises(SpecError, match="<text>: The loss depends on no parameter that can be trained .with an `lr_mult` "):
+    with pytest.raises(SpecError, match="<text>: The loss depends on no parameter that can be trained .not frozen, and with an `lr_mult` "):
         learned("[false, false]")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.layers.nets import about, forward
+from tests.layers.torch_values import check_torch
 
 RNG = np.random.default_rng(0)
 
@@ -110,3 +111,15 @@ def test_columns_times_weights_are_the_convolution(fields: dict[str, Any]) -> No
     columns = forward(f"Im2col: {{bottom: x, name: y, kernel_size: [3, 2]{text and ', ' + text}}}", x=x)["y"]
     got = np.einsum("mk,nkhw->nmhw", w.reshape(4, -1), columns)
     np.testing.assert_allclose(got, convolve(x, w, **fields), rtol=1e-4, atol=1e-5)
+
+
+@about("SeparableConvolution")
+def test_separable() -> None:
+    fields = "num_output: 5, kernel_size: 3, stride: 2, pad: 1, depth_multiplier: 2"
+    check_torch("separable", f"SeparableConvolution: {{bottom: x, name: y, {fields}}}")
+
+
+def test_separable_starts_with_random_weights() -> None:
+    """A net in which both matrices are zero never learns."""
+    layer = "SeparableConvolution: {bottom: x, name: y, num_output: 2, kernel_size: 3}"
+    assert np.abs(forward(layer, x=np.ones((1, 3, 4, 4)))["y"]).min() > 0

@@ -1,5 +1,7 @@
 """Errors of layers: the place, the actual values and the expected ones."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,27 @@ ROWS = [
     ("Pooling: {bottom: x, kernel_size: 2, stride: 0}", "stride", "`stride` must be at least 1."),
     ("Pooling: {bottom: x, kernel_size: 2, pool: AVE, top: [a, b]}", "b]", "Only MAX has a second top, the index of the maximum."),
     ("Pooling: {bottom: x, global_pooling: true, kernel_size: 2}", "global_pooling", "`global_pooling` pools the whole image. Remove"),
+    ("GlobalPooling: {bottom: v}", "bottom", "Expected 3 to 5 axes (N, C, spatial axes). v is 2x3."),
+    ("Upsample: {bottom: x}", None, "Expected one of `scale`, `size` and a second bottom with the new size"),
+    ("Upsample: {bottom: x, scale: 2, size: 4}", "size", "Expected one of `scale`, `size` and a second bottom"),
+    ("Upsample: {bottom: x, scale: [2, 2, 2]}", "scale", "There are 3 `scale` for 2 spatial axes. Add one for all, or one for each."),
+    ("Upsample: {bottom: x, scale: 0}", "scale", "`scale` must be above 0."),
+    ("Upsample: {bottom: x, scale: 0.1}", None, "Nothing is left of 2x3x4x4: the new size is 0x0."),
+    ("Upsample: {bottom: x, scale: 2, align_corners: true}", "align_corners", "`align_corners` is for `mode: BILINEAR`."),
+    ("Upsample: {bottom: [x, v]}", "v]", "v is 2x3, and x is 2x3x4x4. Expected as many axes."),
+    ("Upsample: {bottom: v, scale: 2}", "bottom", "Expected 3 to 5 axes (N, C, spatial axes). v is 2x3."),
+    ("PixelShuffle: {bottom: x}", None, "`upscale_factor` is missing. Add a whole number, for example `upscale_factor: 2`."),
+    ("PixelShuffle: {bottom: x, upscale_factor: 2}", "upscale_factor", "The 3 channels of 2x3x4x4 do not divide by 2 x 2."),
+    ("PixelShuffle: {bottom: x, upscale_factor: 3, inverse: true}", "upscale_factor", "`upscale_factor` 3 does not divide the height"),
+    ("PixelShuffle: {bottom: v, upscale_factor: 2}", "bottom", "Expected 4 axes (N, C, H, W). v is 2x3."),
+    ("SeparableConvolution: {bottom: x, kernel_size: 3}", None, "`num_output` is missing. Add the number of channels."),
+    ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 3, depth_multiplier: 0}", "depth_multiplier", "must be at least 1."),
+    ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 3, group: 3}", "group", "SeparableConvolution has no `group`"),
+    ("SeparableConvolution: {bottom: x, num_output: 2, kernel_size: 9}", "kernel_size", "A kernel of 9 does not fit into 4 (x is"),
+    ("SeparableConvolution: {bottom: v, num_output: 2, kernel_size: 1}", "bottom", "Expected N x C x spatial axes. v is 2x3."),
+    ("SqueezeExcite: {bottom: x, reduction: 0}", "reduction", "`reduction` must be at least 1."),
+    ("SqueezeExcite: {bottom: x, squeeze_channels: 0}", "squeeze_channels", "`squeeze_channels` must be at least 1."),
+    ("SqueezeExcite: {bottom: v}", "bottom", "Expected N x C x spatial axes. v is 2x3."),
     ("InnerProduct: {bottom: x}", None, "`num_output` is missing. Add the number of outputs, for example `num_output: 10`."),
     ("InnerProduct: {bottom: x, num_output: 3, axis: 5}", "axis", "Axis 5 is out of range: a blob of shape 2x3x4x4 has 4 axes."),
     ("InnerProduct: {bottom: [x, v], num_output: 3}", "bottom", "InnerProduct takes 1 bottom, got 2 (x, v)"),
@@ -94,6 +117,9 @@ ROWS = [
     ("MVN: {bottom: v}", "bottom", "Expected axes after the channel. v is of shape 2x3."),
     ("Tile: {bottom: x}", None, "`tiles` is missing. Add the number of copies, for example `tiles: 2`."),
     ("Tile: {bottom: x, tiles: 0}", "tiles", "`tiles` must be 1 or more, not 0."),
+    ("Permute: {bottom: x}", None, "`order` is missing. Add the axes in their new order, for example `order: [0, 2, 3, 1]`."),
+    ("Permute: {bottom: x, order: [1, 2, -3]}", "-3", "`order` names axis 1 twice."),
+    ("Permute: {bottom: x, order: [1, 4]}", "4]", "Axis 4 is out of range: a blob of shape 2x3x4x4 has 4 axes."),
     ("Crop: {bottom: [x, v]}", "v]", "v is 2x3, x is 2x3x4x4"),
     ("Crop: {bottom: [x, x], offset: [1, 2, 3]}", "offset", "3 offset for 2 axes; give none, one, or one each."),
     ("Crop: {bottom: [x, x], offset: 1}", "offset", "An offset of 1 and a size of 4 do not fit into axis 2 of 2x3x4x4."),
@@ -115,11 +141,16 @@ ROWS = [
 
 @pytest.mark.parametrize("layer, at, said", ROWS, ids=[row[0] for row in ROWS])
 def test_error(layer: str, at: str | None, said: str) -> None:
+    check_error(layer, at, said, INPUTS)
+
+
+def check_error(layer: str, at: str | None, said: str, inputs: Mapping[str, np.ndarray]) -> None:
+    """Check the place and the sentence of the error of a net with this layer. `at` is the text at the place; None: the layer itself."""
     with pytest.raises(SpecError) as caught:
-        net(layer, inputs=INPUTS)
+        net(layer, inputs=inputs)
     (first, *_) = str(caught.value).splitlines()
     column = 5 if at is None else 5 + layer.index(at, layer.index("{"))
-    assert first.startswith(f"<text>:{LINE}:{column}: Layer ") and said in first
+    assert first.startswith(f"<text>:{len(inputs) + 3}:{column}: Layer ") and said in first
 
 
 def test_shape_errors_tell_the_way_to_them() -> None:

@@ -128,3 +128,14 @@ def test_pyramid(method: str, function: Callable[..., Any]) -> None:
     levels = [x.reshape(2, 3, b, 8 // b, b, 4 // b).transpose(0, 1, 2, 4, 3, 5).reshape(2, 3 * b * b, -1) for b in (1, 2, 4)]
     np.testing.assert_allclose(got, np.concatenate([function(level, -1) for level in levels], 1), rtol=1e-5)
     assert forward("SPP: {bottom: x, name: y, pyramid_height: 1}", x=x)["y"].shape == (2, 3, 1, 1)
+
+
+@about("GlobalPooling")
+@pytest.mark.parametrize("method, function", [("AVE", np.mean), ("MAX", np.max)])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 5, 4), (2, 3, 4, 2, 3)])
+def test_whole_channels(shape: tuple[int, ...], method: str, function: Callable[..., Any]) -> None:
+    x = np.random.default_rng(0).normal(size=shape)
+    wanted = function(x.reshape(2, 3, -1), -1)
+    np.testing.assert_allclose(forward(f"GlobalPooling: {{bottom: x, name: y, pool: {method}}}", x=x)["y"], wanted, rtol=1e-5, atol=1e-6)
+    kept = forward(f"GlobalPooling: {{bottom: x, name: y, pool: {method}, keepdims: true}}", x=x)["y"]
+    np.testing.assert_allclose(kept, wanted.reshape(2, 3, *[1] * (len(shape) - 2)), rtol=1e-5, atol=1e-6)

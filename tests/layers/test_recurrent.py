@@ -140,6 +140,15 @@ def test_last_step_is_that_of_the_first_sequence() -> None:
     np.testing.assert_array_equal(one, X[0])
 
 
+@about("MeanStep")
+def test_mean_step_is_that_of_the_first_sequence() -> None:
+    expected = np.stack([X[: parts[0][1], column].mean(0) for column, parts in enumerate(PARTS)])
+    np.testing.assert_allclose(forward("MeanStep: {bottom: [x, cont], top: y}", x=X, cont=CONT)["y"], expected, rtol=1e-5)
+    np.testing.assert_allclose(forward("MeanStep: {bottom: x, top: y}", x=X)["y"], X.mean(0), rtol=1e-5)
+    one = forward("MeanStep: {bottom: [x, cont], top: y}", x=X[:, :, 0], cont=CONT)["y"]
+    np.testing.assert_allclose(one, expected[:, 0], rtol=1e-5)
+
+
 def test_padding_has_no_say() -> None:
     """In both directions and for the last step, values after the end of a sequence have no effect."""
     lines = f"""Reverse: {{name: back, bottom: [x, cont]}}

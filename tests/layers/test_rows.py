@@ -23,6 +23,11 @@ PINNED = {
     "RecursiveTensor: {bottom: [x, child, width]}",
     "Bias: {bottom: [x, b], axis: 2}",  # the second input has no batch axis
     "Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}",  # it would merge two batch axes
+    "Position: {bottom: x}",  # its table has a row for each time step, which is the batch axis here
+    "CTCLoss: {bottom: [x, label]}",  # labels have the batch on axis 0, scores on axis 1
+    "CTCLoss: {bottom: [x, label, cont], reduction: SUM, blank: -1}",
+    "CTCLoss: {bottom: [x, label], reduction: BATCH_MEAN, zero_infinity: true}",
+    "MeanStep: {bottom: [x, cont]}",
     "LastStep: {bottom: [x, cont]}",  # they compare all time steps with each other
     "Reverse: {bottom: [x, cont]}",
     "Reverse: {bottom: x}",

@@ -78,3 +78,10 @@ def test_tile() -> None:
 def test_crop(fields: str, like: tuple[int, int, int], part: tuple[slice, slice, slice] | slice) -> None:
     got = forward(f"Crop: {{bottom: [x, z], name: y{fields}}}", x=X, z=np.ones(like))["y"]
     np.testing.assert_array_equal(got, X[part])
+
+
+@about("Permute")
+def test_permute() -> None:
+    x = np.arange(24).reshape(2, 3, 4)
+    np.testing.assert_array_equal(forward("Permute: {bottom: x, top: y, order: [2, 0, 1]}", x=x)["y"], x.transpose(2, 0, 1))
+    np.testing.assert_array_equal(forward("Permute: {bottom: x, top: y, order: -1}", x=x)["y"], x.transpose(2, 0, 1))

@@ -82,8 +82,8 @@ OUT = node("DequantizeLinear", ["a", "s", "z"], ["y"])
 REFUSED: dict[str, tuple[list[onnx.NodeProto], str]] = {
     "another scale": ([Q, node("DequantizeLinear", ["q", "s2", "z"], ["y"])], "It has another scale or zero point than the"),
     "sums of integers": ([Q, node("Add", ["q", "q"], ["a"]), OUT], "It computes with quantized integers"),
-    "a convolution of integers": ([Q, node("ConvInteger", ["q", "w"], ["y"])], r"uses the op ConvInteger, which netc cannot train \(1 node"),
-    "a scale that is computed": ([node("ReduceMax", ["x"], ["m"], keepdims=0), *pair("x", "y", "m")], "Its scale or zero point is computed"),
+    "a convolution of integers": ([Q, node("ConvInteger", ["q", "w"], ["y"])], r"the op ConvInteger, which netc cannot train \(1 node"),
+    "a scale that is computed": ([node("ReduceMax", ["x"], ["m"], keepdims=0), *pair("x", "y", "m")], "Its scale or zero point is comp"),
     "floats of 8 bits": ([node("QuantizeLinear", ["x", "s", "z8"], ["q"]), node("Identity", ["q"], ["y"])], "quantizes to float8_e4m3fn"),
 }  # fmt: skip
 

@@ -25,7 +25,7 @@ from netc.runtime.chain import open_graph
 from netc.runtime.session import Session, States, Stepper
 from netc.training import record
 from netc.training.feed import Feeder
-from tests.conftest import ROOT
+from tests.conftest import NETS, ROOT
 from tests.runtime.rows import LACKS, OTHER, add, only_portable, without_cuda
 from tests.small_nets import log, netc, write_small
 from tests.some import some
@@ -278,9 +278,9 @@ def test_bodies_and_passes_are_the_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in BACKENDS if row.captures], ids=lambda row: f"{row.provider}-{row.target}")
-@pytest.mark.parametrize("net", sorted(p.name for p in (ROOT / "nets").glob("*.yaml")))
+@pytest.mark.parametrize("net", NETS)
 def test_graphs_that_are_captured_have_no_subgraphs(net: str, row: Backend) -> None:
-    model = replace(api.load(str(ROOT / "nets" / net)), backend=row).model("train", functions=False)
+    model = replace(api.load(str(ROOT / "nets" / f"{net}.yaml")), backend=row).model("train", functions=False)
     dynamic = json.loads(model.metadata_props[0].value)["dynamic"]
     assert dynamic or not [n.name for n in model.graph.node if any(a.HasField("g") for a in n.attribute)]
 

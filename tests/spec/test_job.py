@@ -82,13 +82,13 @@ def test_each_test_net_has_its_state(folder: Path) -> None:
 
 
 def test_forks_fields_are_dropped_when_asked(folder: Path) -> None:
-    text = NET % "n" + 'layer { name: "s" type: "Silence" bottom: "loss" permute_param { order: 1 } }'
+    text = NET % "n" + 'layer { name: "s" type: "Silence" bottom: "loss" fork_param { order: 1 } }'
     (folder / "fork.prototxt").write_text(text)
     result = netc("check", folder / "fork.prototxt")
-    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "`--ignore permute_param` ignores it" in result.stderr
-    result = netc("draw", folder / "fork.prototxt", "--ignore", "permute_param", "-o", folder / "n.svg")
+    assert result.exit_code == 2 and "'fork_param'" in result.stderr and "`--ignore fork_param` ignores it" in result.stderr
+    result = netc("draw", folder / "fork.prototxt", "--ignore", "fork_param", "-o", folder / "n.svg")
     assert result.exit_code == 0
-    assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'. It is ignored." in result.stderr
+    assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'fork_param'. It is ignored." in result.stderr
 
 
 def test_a_layer_type_of_a_fork(folder: Path) -> None:

@@ -53,6 +53,32 @@ def test_it_takes_what_netc_writes_and_refuses_what_is_wrong(short: bool) -> Non
         assert not validator.is_valid(wrong), wrong
 
 
+BLOCKS = """\
+include: [more.yaml]
+blocks:
+  unit:
+    parameters: {n: , filler: {type: xavier}}
+    layers:
+      - Convolution: {num_output: $n, kernel_size: [$n, 3], weight_filler: $filler, bias_filler: {type: constant, value: $n}}
+      - {repeat: $n, layers: ReLU}
+  pair: [unit: {n: 3, from: $in, as: x, name: "pair$i"}, Eltwise: {bottom: [$x, $in], operation: $operation}]
+layers:
+  - Input
+  - {repeat: 3, layers: [unit: {n: 3}, pair], as: y}
+"""
+
+
+def test_it_takes_blocks_and_repeats() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="pip install jsonschema")
+    validator = jsonschema.Draft202012Validator(json_schema())
+    validator.validate(yaml.safe_load(BLOCKS))
+    for right, wrong in (
+        ("$n, kernel", "n, kernel"), ("repeat: 3", "repeat: 0"), ("repeat: 3, layers", "repeat: 3, layer"), ("parameters:", "parameter:"),
+        ("num_output: $n", "num_outputs: $n"), ("as: y", "az: y"), ("- {repeat: 3, layers: [unit: {n: 3}, pair], as: y}", "- {repeat: 3}"),
+    ):  # fmt: skip
+        assert right in BLOCKS and not validator.is_valid(yaml.safe_load(BLOCKS.replace(right, wrong))), wrong
+
+
 def test_comments_are_found_by_full_name() -> None:
     found = comments(pb.DropoutParameter.DESCRIPTOR)
     assert found["netc.DropoutParameter.dropout_ratio"] == "Probability that a value is set to zero, from 0 to 1."

@@ -125,16 +125,16 @@ def test_a_field_of_a_layer_is_dropped_by_its_name_alone() -> None:
 
 
 def test_fields_of_forks() -> None:
-    text = 'layer { name: "p" type: "Permute"\npermute_param { order: [0, 2] } }'
+    text = 'layer { name: "p" type: "Permute"\nfork_param { order: [0, 2] } }'
     with pytest.raises(SpecError) as caught:
         parse_prototxt(text, path="n")
-    assert str(caught.value).startswith("n:2:1: LayerParameter has no field 'permute_param'. Did you mean")
+    assert str(caught.value).startswith("n:2:1: LayerParameter has no field 'fork_param'. Did you mean")
     assert str(caught.value).endswith(
         "Otherwise it belongs to a fork of Caffe (BVLC Caffe has no such field). netc cannot know what it does "
-        "in this layer; `--ignore permute_param` ignores it."
+        "in this layer; `--ignore fork_param` ignores it."
     )
-    document = parse_prototxt(text, path="n", dropped=Dropped(fields=("permute_param",)))
-    assert [str(w) for w in document.warnings] == ["n:2:1: LayerParameter has no field 'permute_param'. It is ignored."]
+    document = parse_prototxt(text, path="n", dropped=Dropped(fields=("fork_param",)))
+    assert [str(w) for w in document.warnings] == ["n:2:1: LayerParameter has no field 'fork_param'. It is ignored."]
     assert document.message.layer[0] == pb.LayerParameter(name="p", type="Permute")
 
 

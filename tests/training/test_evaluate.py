@@ -17,7 +17,7 @@ from netc.net.resolve import resolve
 from netc.runtime import snapshot
 from netc.spec import parse_yaml
 from netc.spec.job import load_job
-from netc.training.evaluate import monitored, monitored_value
+from netc.training.evaluate import monitored_value
 from tests.small_nets import log, netc
 
 ROWS, BATCHES = 300, (300, 50, 10, 7, 1)
@@ -195,8 +195,8 @@ def test_which_values_of_a_monitor_are_better(name: str, more: bool) -> None:
     inputs = "  - Input: {name: data, top: [ip, label], shape: [{dim: [4, 2]}, {dim: [4]}]}\n"
     metrics = "  - F1: {bottom: [ip, label], top: [f1, f1_of]}\n  - R2: {bottom: [ip, ip], top: [r2, rmse]}\n  - MAE: {bottom: [ip, ip]}\n"
     net = resolve(parse_yaml(f"layers:\n{inputs}  - SoftmaxWithLoss: {{bottom: [ip, label]}}\n{metrics}"), TEST)
-    assert monitored(net, name) == (name, more)
-    assert monitored(net, "") == ("f1", True)
+    assert net.monitored(name) == (name, more)
+    assert net.monitored("") == ("f1", True)
 
 
 def test_a_monitor_that_is_not_there() -> None:

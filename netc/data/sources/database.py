@@ -18,6 +18,7 @@ from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.data.sources.image_folder import MEMORY
+from netc.data.workers import INLINE, Workers, workers_of
 from netc.errors import DataError
 
 
@@ -41,7 +42,7 @@ def table(store: Store, request: Request) -> Table:
     if not store.count:
         raise DataError(f"{store.path}: The database is empty.")
     first = _first(store, skips(request))
-    database = Database(store, first.shape, first.dtype)
+    database = Database(store, first.shape, first.dtype, workers_of(request.layer))
 
     def load() -> tuple[Column, ...]:
         if store.count * prod(first.shape) * first.itemsize > MEMORY:
@@ -63,6 +64,7 @@ class Database:
     store: Store
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    workers: Workers
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def datums(self, rows: np.ndarray) -> list[tuple[bytes, pb.Datum]]:
@@ -85,7 +87,9 @@ class Pixels:
     database: Database
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        return np.stack(each(lambda row: self.database.pixels(*row), self.database.datums(rows), threads=False))
+        datums = self.database.datums(rows)
+        workers = self.database.workers if any(datum.encoded for _, datum in datums) else INLINE  # only decoding is slow
+        return np.stack(each(lambda row: self.database.pixels(*row), datums, workers))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from netc.data.class_folders import PARTS, Folder, parts, read_folder
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import SUFFIXES, UNREAD, Header, LeftOut, read_header, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
+from netc.data.workers import Workers, workers_of
 from netc.errors import DataError
 from netc.registry import source
 
@@ -37,7 +38,7 @@ def folder(request: Request) -> Table:
     paths = tuple(file for file, _ in files)
     known = int(request.learned.tops[0].shape[0]) if request.learned else 0
     shape = shape_of(request.layer.transform_param, paths, skips(request), known)
-    images = Images(paths, shape)
+    images = Images(paths, shape, workers_of(request.layer), request.layer.transform_param.draft)
     _note(part, images.left_out)
 
     def load() -> tuple[Column, ...]:
@@ -69,6 +70,8 @@ class Images:
 
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
+    workers: Workers
+    draft: bool = False
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
@@ -76,9 +79,9 @@ class Images:
         out = np.empty((len(rows), *self.shape), np.uint8)
 
         def read(i: int) -> None:
-            out[i] = read_image(self.paths[rows[i]], channels, height, width, left_out=self.left_out)
+            out[i] = read_image(self.paths[rows[i]], channels, height, width, left_out=self.left_out, draft=self.draft)
 
-        each(read, range(len(rows)))
+        each(read, range(len(rows)), self.workers)
         return out
 
 

@@ -16,6 +16,7 @@ from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.data.sources.image_folder import MEMORY
+from netc.data.workers import Workers, workers_of
 from netc.errors import DataError, Diagnostic, Place
 from netc.files import read_text
 from netc.registry import source
@@ -33,7 +34,7 @@ def image_data(request: Request) -> Table:
     paths, labels = tuple(root / line.path for line in listed), np.array([line.label for line in listed], np.int64)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
     shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
-    images = ListedImages(paths, shape, bool(param.new_height))
+    images = ListedImages(paths, shape, bool(param.new_height), workers_of(request.layer))
 
     def load() -> tuple[Column, ...]:
         small = len(paths) * prod(shape) <= MEMORY
@@ -52,6 +53,7 @@ class ListedImages:
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
     resized: bool
+    workers: Workers
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
@@ -65,7 +67,7 @@ class ListedImages:
                 raise DataError(f"{path}: It is {own}, the first image is {first}. Set `new_height` and `new_width`.")
             out[i] = resize(image, *self.shape[1:])
 
-        each(read, range(len(rows)))
+        each(read, range(len(rows)), self.workers)
         return out
 
 

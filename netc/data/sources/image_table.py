@@ -18,6 +18,7 @@ from netc.data.sheet import Sheet, read_sheet
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.csv import label_top, targets
 from netc.data.sources.image_folder import MEMORY, Images, shape_of
+from netc.data.workers import workers_of
 from netc.errors import DataError, Diagnostic
 from netc.registry import source
 
@@ -44,7 +45,8 @@ def image_table(request: Request) -> Table:
     if errors:
         raise DataError(*sorted(errors, key=lambda d: d.position))
     known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    images = Images(paths, shape_of(request.layer.transform_param, paths, skips(request), known))
+    transform = request.layer.transform_param
+    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
 
     def load() -> tuple[Column, ...]:
         small = len(paths) * prod(images.shape) <= MEMORY

@@ -18,7 +18,8 @@ from netc.data.cells import label_number
 from netc.data.decoding import each
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Description, Request, Table, TopSpec
-from netc.data.transform import Normalisation, normalisation
+from netc.data.transforms.normalization import Normalisation, normalisation
+from netc.data.workers import workers_of
 from netc.errors import DataError
 from netc.files import read_text
 from netc.random import HALVES_PER_BLOCK, integers
@@ -114,7 +115,7 @@ class Pixels:
             window, _ = self.drawn.window(int(rows[i]), int(luck[i, 0]))
             return self.drawn.pixels(window, mirrors and bool(luck[i, 1] >> 31))
 
-        return np.stack(each(make, range(len(rows))))
+        return np.stack(each(make, range(len(rows)), workers_of(self.drawn.request.layer)))
 
 
 @dataclass(frozen=True)

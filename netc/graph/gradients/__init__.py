@@ -22,5 +22,6 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     scatter,
     shape,
     slicing,
+    transformer,
     trigonometric,
 )  # fmt: skip

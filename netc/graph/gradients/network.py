@@ -5,7 +5,7 @@ from typing import Any
 from netc.graph.gradients.common import Gradients, only
 from netc.graph.gradients.windows import transposed_window, window
 from netc.graph.ir import TRAINING, Node, Value, op
-from netc.graph.training_ops import activation, convolution, loss, normalization
+from netc.graph.training_ops import activation, convolution, loss, normalization, upsample
 from netc.registry import gradient
 
 
@@ -31,6 +31,13 @@ def conv_transpose(node: Node, dy: Value) -> Gradients:
     dx = op.Conv(dy, w, **attrs)
     dw: Any = convolution.conv_filter_grad(dy, x, kernel_shape=_spatial(w), **attrs)
     return only(node, dx, dw, op.ReduceSum(dy, [0, *range(2, x.rank)], keepdims=0))
+
+
+@gradient("Upsample", domain=TRAINING)
+def upsample_(node: Node, dy: Value) -> Gradients:
+    """The second input only gives a size, so it has no gradient."""
+    attrs: dict[str, Any] = {name: node.attrs[name] for name in ("scale", "mode", "align") if name in node.attrs}
+    return (upsample.upsample_grad(dy, spatial=_spatial(node.operands[0]), **attrs), None)[: len(node.inputs)]
 
 
 @gradient("LRN")

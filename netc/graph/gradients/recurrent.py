@@ -3,15 +3,15 @@
 from collections.abc import Callable
 
 from netc.graph.gradients.common import Gradients
-from netc.graph.ir import TRAINING, Node, Value, op, zeros
-from netc.graph.training_ops import recurrent, time
+from netc.graph.ir import TRAINING, Node, Value, op
+from netc.graph.training_ops import ctc, recurrent, time
 from netc.graph.training_ops.table import embed_grad
 from netc.registry import gradient
 
 
 def _by_y(node: Node, dy: Value | None) -> Value:
     """dy, or zeros if only the last states are read."""
-    return zeros(node.types[0].shape) if dy is None else dy
+    return recurrent.nothing(node.types[0].shape, node.outputs[0]) if dy is None else dy
 
 
 def _kept(node: Node, apply: Callable[..., tuple[Value, ...]]) -> tuple[Value, ...]:
@@ -28,11 +28,16 @@ def _by_weights(dg: Value, wh: Value, y: Value, h: Value, cont: Value | None) ->
 
     dg (T, N, gates H) is the gradient with respect to wh h at all times. One product covers all times at once.
     """
-    steps, n, gates = map(int, dg.shape)
-    rows = op.Reshape(dg, [steps * n, gates])
-    dwh = op.Gemm(rows, op.Reshape(recurrent.before(y, h, cont), [steps * n, int(wh.shape[1])]), transA=1)
-    first = op.Reshape(op.Slice(dg if cont is None else dg * cont, [0], [1], [0]), [n, gates])
+    dwh = op.Gemm(_rows(dg), _rows(recurrent.before(y, h, cont)), transA=1)
+    first = op.Squeeze(op.Slice(dg if cont is None else dg * cont, [0], [1], [0]), [0])
     return dwh, first @ wh
+
+
+def _rows(x: Value) -> Value:
+    """All time steps and rows (T N, C)."""
+    steps, n, width = x.shape
+    numbers = isinstance(steps, int) and isinstance(n, int)
+    return op.Reshape(x, [int(steps) * int(n) if numbers else -1, width], shape=None if numbers else ("rows", width))
 
 
 @gradient("RNN", domain=TRAINING)
@@ -60,6 +65,13 @@ def gru(node: Node, dy: Value | None, dh: Value | None, *unused: None) -> Gradie
     hidden = int(h.shape[1])
     _, inputs = op.Split(dg, [2 * hidden, hidden], axis=2, outputs=2)
     return (dxw, dwh, op.ReduceSum(inputs, [0, 1], keepdims=0), dh0 + dhz, None)[: len(node.inputs)]
+
+
+@gradient("CTC", domain=TRAINING)
+def ctc_(node: Node, dloss: Value | None, unused: Value | None) -> Gradients:
+    inputs = node.operands
+    dx = None if dloss is None else ctc.ctc_grad(dloss, *inputs, node.outputs[1], **node.attrs)
+    return dx, *(None for _ in inputs[1:])
 
 
 @gradient("Embed", domain=TRAINING)

@@ -5,7 +5,7 @@ import numpy as np
 from netc.errors import GradientError
 from netc.graph.gradients.along import add_along
 from netc.graph.gradients.common import Gradients, like, numbers, only, optional, sizes, text
-from netc.graph.ir import TRAINING, Node, Value, constant, constant_value, op
+from netc.graph.ir import TRAINING, Node, Value, cast, constant, constant_value, op
 from netc.graph.needed import needed
 from netc.graph.tensor_type import MOST_VALUES, Dim
 from netc.registry import gradient
@@ -60,8 +60,8 @@ def _scattered(node: Node, dy: Value) -> Value:
     assert starts is not None and ends is not None
     on = [int(a) % rank for a in (range(int(starts.shape[0])) if known is None else known)]
     for k, axis in enumerate(on):
-        bounds = [op.Slice(v, [k], [k + 1], [0]) for v in (starts, ends)]
-        step = None if steps is None else op.Slice(steps, [k], [k + 1], [0])
+        bounds = [op.Slice(cast(v, np.int64), [k], [k + 1], [0]) for v in (starts, ends)]
+        step = None if steps is None else op.Slice(cast(steps, np.int64), [k], [k + 1], [0])
         whole = op.Range(constant(0), op.Squeeze(op.Shape(x, start=axis, end=axis + 1), [0]), constant(1), shape=(x.shape[axis],))
         rows = op.Slice(whole, *bounds, [0], step, shape=(node.outputs[0].shape[axis],))
         dy = _put(dy, axis, rows, x)

@@ -5,8 +5,11 @@ Each is one function; `define.py` shows how. Optimizers are training ops too (`n
 
 from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     activation,
+    attention,
     channels_last,
     convolution,
+    ctc,
+    layer_norm,
     loss,
     normalization,
     pooling,
@@ -15,6 +18,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     shape,
     table,
     time,
+    upsample,
 )
 from netc.graph.training_ops.define import Body, body, trace, training_op
 

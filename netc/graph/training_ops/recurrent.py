@@ -7,7 +7,8 @@ time steps at once.
 """
 
 from netc.graph import multiply_adds
-from netc.graph.ir import Value, op, zeros
+from netc.graph.ir import Value, constant, op, zeros
+from netc.graph.tensor_type import Shape
 from netc.graph.training_ops.loop import Loop, Values, loop_op
 
 
@@ -23,6 +24,14 @@ def _xs(*xs: Value | None) -> list[Value]:
 def _cut(h: Value, rest: Values) -> Value:
     """h, or zero if the cont in `rest` is 0."""
     return h * rest[0] if rest else h
+
+
+def nothing(shape: Shape, rows: Value) -> Value:
+    """Zeros. A size that is a name is the number of rows N of `rows` (T, N, ...)."""
+    if all(isinstance(d, int) for d in shape):
+        return zeros(shape)
+    sizes = (op.Shape(rows, start=1, end=2) if isinstance(d, str) else constant([d]) for d in shape)
+    return op.Expand(constant(0.0), op.Concat(*sizes, axis=0), shape=shape)
 
 
 @loop_op("RNN", multiply_adds=multiply_adds.recurrent)
@@ -85,7 +94,7 @@ def gru(loop: Loop, xw: Value, wh: Value, bh: Value, h: Value, cont: Value | Non
 def before(y: Value, h: Value, cont: Value | None) -> Value:
     """The h before each time step."""
     steps = int(y.shape[0])
-    first = op.Reshape(h, [1, *h.shape])
+    first = op.Unsqueeze(h, [0])
     before = op.Concat(first, op.Slice(y, [0], [steps - 1], [0]), axis=0) if steps > 1 else first
     return before if cont is None else before * cont
 
@@ -94,15 +103,15 @@ def _with_last(dy: Value, dh: Value | None) -> Value:
     """dy with the gradient with respect to the last h added at the last time step."""
     if dh is None:
         return dy
-    steps, last = int(dy.shape[0]), op.Reshape(dh, [1, *dh.shape])
-    return op.Concat(zeros([steps - 1, *dh.shape]), last, axis=0) + dy if steps > 1 else dy + last
+    steps, last = int(dy.shape[0]), op.Unsqueeze(dh, [0])
+    return op.Concat(nothing((steps - 1, *dh.shape), dy), last, axis=0) + dy if steps > 1 else dy + last
 
 
 def _next(cont: Value | None) -> Value | None:
     """The cont of the next time step for each step; 0 after the last step, whose gradient is in dy."""
     if cont is None:
         return None
-    steps, last = int(cont.shape[0]), zeros([1, *cont.shape[1:]])
+    steps, last = int(cont.shape[0]), nothing((1, *cont.shape[1:]), cont)
     return op.Concat(op.Slice(cont, [1], [steps], [0]), last, axis=0) if steps > 1 else last
 
 
@@ -120,7 +129,7 @@ def rnn_grad(loop: Loop, dy: Value, dh: Value | None, y: Value, wh: Value, cont:
         dg = _back(dy, states[0], wh, tuple(rest)) * slope
         return (dg,), (dg,)
 
-    _, (dg,) = loop(step, [zeros(dy.shape[1:])], _xs(_with_last(dy, dh), 1.0 - y * y, _next(cont)), reverse=True)
+    _, (dg,) = loop(step, [nothing(dy.shape[1:], dy)], _xs(_with_last(dy, dh), 1.0 - y * y, _next(cont)), reverse=True)
     return dg
 
 
@@ -144,7 +153,7 @@ def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Val
         dg = op.Concat(dc, dc, dh, dc, axis=1) * factors
         return (dg, dc * forget), (dg,)
 
-    start = [zeros([dy.shape[1], wh.shape[0]]), zeros(dy.shape[1:]) if dc is None else dc]
+    start = [nothing((dy.shape[1], wh.shape[0]), dy), nothing(dy.shape[1:], dy) if dc is None else dc]
     (_, dc0), (dg,) = loop(step, start, _xs(_with_last(dy, dh), factors, through, forget, _next(cont)), reverse=True)
     return dg, dc0
 
@@ -168,7 +177,7 @@ def gru_grad(loop: Loop, dy: Value, dh: Value | None, wh: Value, h: Value, cont:
         dg = op.Concat(dh, dh, dh, axis=1) * factors
         return (dg, dh * carried), (dg, dh)
 
-    start = [zeros([h.shape[0], wh.shape[0]]), zeros(h.shape)]
+    start = [nothing((h.shape[0], wh.shape[0]), dy), nothing(h.shape, dy)]
     (_, dhz), (dg, dhs) = loop(step, start, _xs(_with_last(dy, dh), factors, carried, _next(cont)), reverse=True)
     hidden = int(h.shape[1])
     dgates, _ = op.Split(dg, [2 * hidden, hidden], axis=2, outputs=2)

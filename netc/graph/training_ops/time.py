@@ -25,13 +25,18 @@ def reverse(x: Value, cont: Value | None = None) -> Value:
     return op.GatherElements(x, source, axis=0)
 
 
-def last_of_first(cont: Value) -> Value:
-    """(T, N), as float: 1 at the last time step of the first sequence in each column, 0 elsewhere."""
+def first_sequence(cont: Value) -> Value:
+    """(T, N), as float: 1 at the time steps of the first sequence in each column, 0 elsewhere."""
     steps = int(cont.shape[0])
     times = np.arange(steps)
     before = constant(((times[:, None] >= times[None, :]) & (times[None, :] > 0)).astype(np.float32))
     begun = op.MatMul(before, 1.0 - cont)  # how many further sequences have started up to each time step
-    inside = cast(begun < 0.5, np.float32)
+    return cast(begun < 0.5, np.float32)
+
+
+def last_of_first(cont: Value) -> Value:
+    """(T, N), as float: 1 at the last time step of the first sequence in each column, 0 elsewhere."""
+    steps, inside = int(cont.shape[0]), first_sequence(cont)
     if steps == 1:
         return inside
     after = op.Concat(op.Slice(inside, [1], [steps], [0]), op.Slice(inside, [0], [1], [0]) * 0.0, axis=0)

@@ -26,6 +26,7 @@ def result(run: Run) -> Markup:
         tiles.append((seconds(record.seconds), "time", f"{record.iteration:,} iterations, {reason}"))
         tiles.append((f"{record.speed:,.0f}", "rows per second", "in training steps"))
         tiles.append((f"{record.parameters:,}", "parameters", f"{record.layers} layers"))
+        tiles += [(f"{record.ema:g}", "average of the weights", "tested and published")] if record.ema else []
     form = Markup("<div class='tile'><b>{}</b><span>{}</span><span>{}</span></div>")
     return Markup("<div class='tiles'>{}</div>").format(Markup("").join(form.format(*tile) for tile in tiles))
 

@@ -20,14 +20,13 @@ class Packed {
   // Element (k, column) is from[k * row_step + column * column_step].
   void fill(const Context& context, float* to, const float* from, int64_t row_step, int64_t column_step) {
     data_ = to;
-    context.parallel_for(blocks_.size(), [&](size_t i) {
-      const Block& block = blocks_[i];
-      const int64_t width = block.vectors * kWidth;
-      float* row = to + block.begin * depth_;
-      for (int64_t k = 0; k < depth_; ++k, row += width)
-        for (int64_t j = 0; j < width; ++j)
-          row[j] = j < block.lanes ? from[k * row_step + (block.begin + j) * column_step] : 0.0f;
-    });
+    context.parallel_for(blocks_.size(), [&](size_t i) { fill_block(blocks_[i], to, from, row_step, column_step); });
+  }
+
+  // The same on one thread, within a work item.
+  void fill(float* to, const float* from, int64_t row_step, int64_t column_step) {
+    data_ = to;
+    for (const Block& block : blocks_) fill_block(block, to, from, row_step, column_step);
   }
 
   // out = a times this matrix, or with `adds` out += a times this matrix. The rows of a are `step` apart, those of out
@@ -45,7 +44,42 @@ class Packed {
     });
   }
 
+  // The rows of the left factor of a part of a product: element (row, k) is data[row * step + k * inner]. `first` to
+  // `last` are the terms of the sum.
+  struct Left {
+    const float* data;
+    int64_t step, inner, rows, first, last;
+  };
+
+  // The first `columns` columns of out = left times this matrix. If rows of `out` are padded, complete vectors are
+  // written. With `adds`, which needs padded rows, out += the product.
+  enum class Rows { kExact, kPadded, kAdds };
+  void part(const Left& left, int64_t columns, float* out, int64_t out_step, Rows kind) const {
+    for (const Block& block : blocks_) {
+      if (block.begin >= columns) break;
+      const int64_t width = block.vectors * kWidth, wanted = std::min<int64_t>(block.lanes, columns - block.begin);
+      const int vectors = static_cast<int>((wanted + kWidth - 1) / kWidth), most = best_pixels(vectors, left.rows);
+      const float* rows = data_ + block.begin * depth_ + left.first * width;
+      for (int64_t r = 0; r < left.rows; r += most) {
+        const int pixels = static_cast<int>(std::min<int64_t>(most, left.rows - r));
+        const Terms terms{left.data + r * left.step + left.first * left.inner, left.step, rows, kOnce, kOnce,
+                          {left.last - left.first, left.inner, width}};
+        const int lanes = kind == Rows::kExact ? static_cast<int>(wanted) : vectors * kWidth;
+        kTiles[vectors - 1][pixels - 1](
+            terms, {out + r * out_step + block.begin, out_step, lanes, nullptr, false, kind == Rows::kAdds});
+      }
+    }
+  }
+
  private:
+  void fill_block(const Block& block, float* to, const float* from, int64_t row_step, int64_t column_step) const {
+    const int64_t width = block.vectors * kWidth;
+    float* row = to + block.begin * depth_;
+    for (int64_t k = 0; k < depth_; ++k, row += width)
+      for (int64_t j = 0; j < width; ++j)
+        row[j] = j < block.lanes ? from[k * row_step + (block.begin + j) * column_step] : 0.0f;
+  }
+
   // Calls target(block, first row, width of the block) for each tile of the product of `rows` rows of a.
   template <class F>
   void for_tiles(const float* a, int64_t step, int64_t rows, const F& target) const {

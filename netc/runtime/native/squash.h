@@ -1,4 +1,4 @@
-// tanh and sigmoid of a vector.
+// tanh, sigmoid, exp and erf of a vector.
 #pragma once
 
 #include "vector.h"
@@ -22,5 +22,56 @@ inline Floats tanh_of(Floats x) {
 }
 
 inline Floats sigmoid_of(Floats x) { return 0.5f * tanh_of(0.5f * x) + 0.5f; }
+
+// exp, accurate to two units in the last place. Below -87.3 it is 0. NaN stays NaN.
+inline Floats exp_of(Floats x) {
+  const Floats least = all(-87.3f), most = all(88.3f);
+  const Floats top = x > most ? most : x;
+  const Floats within = top < least ? least : top;
+  const Floats rounder = all(12582912.0f);  // adding it rounds to a whole number
+  const Floats n = (within * 1.44269504088896341f + rounder) - rounder;
+  const Floats r = (within - n * 0.693359375f) + n * 2.12194440e-4f;
+  Floats p = all(1.9875691500e-4f);
+  for (float a : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f}) p = p * r + a;
+  const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
+  const Floats y = (p * r * r + r + 1.0f) * reinterpret_cast<Floats>(power);
+  return x < least ? Floats{} : y;
+}
+
+// erf, accurate to two units in the last place. NaN stays NaN.
+inline Floats erf_of(Floats x) {
+  const Floats s = x * x, size = x < Floats{} ? -x : x;
+  Floats small = all(-5.96761703e-4f);
+  for (float a : {4.99119423e-3f, -2.67681349e-2f, 1.12819925e-1f, -3.76125336e-1f, 1.28379166e-1f}) small = small * s + a;
+  Floats large = all(-1.72853470e-5f);
+  for (float b : {3.83197126e-4f, -3.88396438e-3f, 2.42546219e-2f, -1.06777877e-1f, -6.34846687e-1f, -1.28717512e-1f})
+    large = large * size + b;
+  const Floats most = all(4.0f);
+  const Floats rest = 1.0f - exp_of(large * size - size);
+  const Floats far = size > most ? all(1.0f) : rest;
+  const Floats near = small * x + x;
+  return size > all(0.927734375f) ? (x < Floats{} ? -far : far) : near;
+}
+
+// The sum of the lanes.
+inline float sum_of_lanes(Floats v) {
+  float lanes[kWidth];
+  store(lanes, v);
+  for (int half = kWidth / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+// The largest lane. NaN is passed over.
+inline float max_of_lanes(Floats v) {
+  float lanes[kWidth];
+  store(lanes, v);
+  for (int half = kWidth / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] = lanes[i] < lanes[i + half] ? lanes[i + half] : lanes[i];
+  return lanes[0];
+}
+
+// The lanes of `v` that are new in the last vector of for_vectors; the others become 0.
+inline Floats only(Floats v, Ints fresh) { return reinterpret_cast<Floats>(reinterpret_cast<Ints>(v) & fresh); }
 
 }  // namespace netc

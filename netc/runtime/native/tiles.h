@@ -114,7 +114,7 @@ inline constexpr auto kTiles = tile_table(std::make_integer_sequence<int, kMostV
 
 // The number of pixels per tile of `vectors` vectors, to cover `count` pixels; the last tile overlaps the previous one.
 // The inner loop takes one cycle for two multiply-adds or two loads, and four before a sum can be added to again.
-inline int best_pixels(int vectors, int64_t count) {
+constexpr int computed_best_pixels(int vectors, int64_t count) {
   int best = 1;
   double least = 1e30;
   for (int pixels = 1; pixels <= std::min<int64_t>(count, kMostPixels) && fits(pixels, vectors); ++pixels) {
@@ -123,6 +123,17 @@ inline int best_pixels(int vectors, int64_t count) {
     if (cost < least) least = cost, best = pixels;
   }
   return best;
+}
+
+// The results for at most kMostPixels pixels, which small products ask for often.
+inline constexpr auto kBestPixels = [] {
+  std::array<std::array<int, kMostPixels + 1>, kMostVectors + 1> best{};
+  for (int vectors = 1; vectors <= kMostVectors; ++vectors)
+    for (int count = 0; count <= kMostPixels; ++count) best[vectors][count] = computed_best_pixels(vectors, count);
+  return best;
+}();
+inline int best_pixels(int vectors, int64_t count) {
+  return count <= kMostPixels ? kBestPixels[vectors][count] : computed_best_pixels(vectors, count);
 }
 
 // Cuts `columns` into blocks of at most kMostVectors vectors, of nearly equal size.

@@ -12,15 +12,18 @@ from netc.graph.emit import emit
 from netc.graph.gradients.flat import flat
 from netc.graph.ir import TRAINING, Graph, Value, constant, leaf, op, stop
 from netc.graph.passes import simplify
-from netc.graph.training_ops import loss, recurrent
-from netc.graph.training_ops.activation import dropout, softplus
+from netc.graph.training_ops import layer_norm, loss, recurrent
+from netc.graph.training_ops.activation import dropout, gelu, softplus
+from netc.graph.training_ops.attention import attention
+from netc.graph.training_ops.ctc import ctc
 from netc.graph.training_ops.recursive import recursive
 from netc.graph.training_ops.table import embed
 from netc.graph.training_ops.time import reverse
+from netc.graph.training_ops.upsample import upsample
 from netc.runtime.kernel_table import CUDA
 from netc.runtime.session import Session
 from tests.differences import check_gradient
-from tests.graph.gradients.arrays import Fixed, away, normal, small
+from tests.graph.gradients.arrays import RNG, Fixed, away, normal, small
 from tests.graph.gradients.rows import elementwise, linear, moving, normalization, pooling, reduction, resize
 from tests.layers.formulas import FORMULAS
 from tests.layers.nets import net
@@ -62,8 +65,17 @@ def over_time(
 ) -> tuple[Any, ...]:
     """Return a row of a recurrent op: 4 time steps, 3 columns, 2 hidden units. Some sequences start in the middle."""
     mark = constant(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]], np.float32)[:, :, None])
-    arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
+    arrays = small(4, 3, gates * 2), small(gates * 2, 2), *(small(*b) for b in bias), *(small(3, 2) for _ in range(states))
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
+
+
+def heads(output: int = 0, kv: bool = False, bias: bool = False, noise: bool = False, **attrs: Any) -> tuple[Any, ...]:
+    """Return a row of attention with 2 heads of 2 values: 3 steps read 3 steps, or with `kv` 4 steps."""
+    full = {"heads": 2, "kv_heads": 2, "packed": int(not kv), "causal": 0, "dropout": 0.4 if noise else 0.0, "rotary": 0.0} | attrs
+    arrays = [normal(3, 2, 4), normal(4, 2, 8)] if kv else [normal(3, 2, 4 + 4 * full["kv_heads"])]
+    hidden = constant(np.float32(-1e9) * np.array([[[[0, 1, 0, 0]]], [[[0, 0, 1, 1]]]], np.float32)) if bias else None
+    uniform = constant(RNG.uniform(size=(2, 2, 3, 4)).astype(np.float32)) if noise else None
+    return lambda q, kv=None: attention(q, q if kv is None else kv, hidden, uniform, **full)[output], *arrays
 
 
 LABELS = np.array([0, 2, 1, 2])
@@ -72,6 +84,9 @@ LEARNING: dict[str, Any] = {
     f"{TRAINING}.ContrastiveLoss": [
         (lambda a, b, k=k: loss.contrastive(a, b, constant([1.0, 0, 0, 0]), margin=3.0, legacy=k), normal(4, 3), normal(4, 3))
         for k in (0, 1)
+    ],
+    f"{TRAINING}.CTC": [
+        (lambda x: ctc(x, *(constant(np.array(v)) for v in ([[1, 2, 2], [3, 0, 0]], [3, 1], [6, 4])), blank=0)[0], normal(6, 2, 4)),
     ],
     f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant([[0, 0.3, 0.6], [0.5, 0.9, 0.1]]), ratio=0.5), normal(2, 3))],
     f"{TRAINING}.Recursive": [
@@ -90,6 +105,25 @@ LEARNING: dict[str, Any] = {
         (reverse, normal(3, 2)),
         (lambda x: reverse(x, constant(np.array([[0, 1], [1, 0], [0, 1]], np.float32))), normal(3, 2, 2)),
     ],
+    f"{TRAINING}.Attention": [
+        heads(),
+        heads(output=1, causal=1),
+        heads(kv=True, bias=True, noise=True),
+        heads(kv_heads=1, rotary=100.0, causal=1),
+    ],
+    f"{TRAINING}.Gelu": [(lambda x: gelu(x), normal(3, 4)), (lambda x: gelu(x, tanh=1), normal(3, 4))],
+    f"{TRAINING}.GroupNorm": [
+        (lambda *v: layer_norm.group_norm(*v, group=2, epsilon=0.1), normal(2, 4, 3), normal(4), normal(4)),
+        (lambda x: layer_norm.group_norm(x, None, None, group=3, epsilon=0.1), normal(2, 3, 2, 2)),
+    ],
+    f"{TRAINING}.LayerNorm": [
+        (lambda *v: layer_norm.layer_norm(*v, epsilon=0.1), normal(3, 2, 4), normal(4), normal(4)),
+        (lambda x: layer_norm.layer_norm(x, None, None, epsilon=0.1), normal(3, 2, 4)),
+    ],
+    f"{TRAINING}.RMSNorm": [
+        (lambda *v: layer_norm.rms_norm(*v, epsilon=0.1), normal(3, 2, 4), normal(4)),
+        (lambda x: layer_norm.rms_norm(x, None, epsilon=0.1), normal(3, 2, 4)),
+    ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
@@ -100,6 +134,10 @@ LEARNING: dict[str, Any] = {
         softmax_loss(scores=(2, 3, 2), labels=(2, 2), ignore_label=1),
         softmax_loss(output=1),
     ],
+    f"{TRAINING}.Upsample": [
+        (lambda x, m=m, a=a: upsample(x, scale=[2.0, 1.7], mode=m, align=a), normal(2, 3, 4, 5))
+        for m, a in (("nearest", 0), ("linear", 0), ("linear", 1))
+    ] + [(lambda x: upsample(x, constant(np.zeros((1, 1, 4, 9))), mode="linear", align=0), normal(1, 2, 5, 3))],
 }  # fmt: skip
 ROWS = elementwise.ROWS | linear.ROWS | moving.ROWS | normalization.ROWS | pooling.ROWS | reduction.ROWS | resize.ROWS | LEARNING
 STANDARD = {name: rows for name, rows in ROWS.items() if name not in LEARNING}
@@ -160,6 +198,33 @@ def test_every_gradient_has_cuda_kernels(name: str) -> None:
 
 def test_no_gradient_flows_through_stop() -> None:
     check_gradient(lambda x: stop(x) * 0.0 + x, normal(3))
+
+
+INF = np.inf
+LIMITS: dict[str, tuple[Callable[[Value], Value], Any, Any]] = {
+    "equal maxima share": (lambda x: op.ReduceMax(x, [1]), [[1, 3, 3, 2]], [[0, 0.5, 0.5, 0]]),
+    "equal minima share": (lambda x: op.ReduceMin(x, [1]), [[1, 1, 3, 2]], [[0.5, 0.5, 0, 0]]),
+    "the first of a plane": (op.GlobalMaxPool, [[[1, 3, 3, 2]]], [[[0, 1, 0, 0]]]),
+    "one zero": (lambda x: op.ReduceProd(x, [1]), [[2, 0, 3]], [[0, 6, 0]]),
+    "two zeros": (lambda x: op.ReduceProd(x, [1]), [[0, 0, 3]], [[0, 0, 0]]),
+    "no length": (lambda x: op.ReduceL2(x, [1]), [[0, 0], [3, 4]], [[0, 0], [0.6, 0.8]]),
+    "no direction": (lambda x: op.LpNormalization(x, axis=1), [[0, 0]], [[0, 0]]),
+    "great exponents": (lambda x: op.ReduceLogSumExp(x, [1]), [[1000, 1000]], [[0.5, 0.5]]),
+    "nothing": (lambda x: op.ReduceLogSumExp(x, [1]), [[-INF, -INF]], [[0, 0]]),
+    "a power of 0": (lambda x: op.Pow(x, constant(np.float32(0))), [0, 2], [0, 0]),
+    "0 to a power": (lambda x: op.Pow(constant(np.float32(0)), x), [1, 2], [0, 0]),
+    "far below": (op.Celu, [-1e4, 1e4], [0, 1]),
+    "far away": (op.Softsign, [-1e18, 1e18], [0, 0]),
+    "the bounds": (lambda x: op.Clip(x, -1.0, 1.0), [-2, -1, 1, 2], [0, 1, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_gradients_at_their_limits(case: str) -> None:
+    f, x, expected = LIMITS[case]
+    at = np.array(x, np.float32)
+    session = Session(emit(gradients_of(f, [at], len(at))))
+    np.testing.assert_allclose(session.run({"x0": at} if session.inputs else {})["d0"], expected, rtol=1e-4, atol=1e-12)
 
 
 def test_first_winner_takes_the_gradient_of_a_tie() -> None:

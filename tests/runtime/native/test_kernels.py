@@ -14,11 +14,13 @@ from netc.errors import RunError
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Value, leaf
 from netc.graph.training_ops import channels_last as nhwc
-from netc.graph.training_ops.activation import dropout, relu_grad
+from netc.graph.training_ops import layer_norm
+from netc.graph.training_ops.activation import dropout, gelu, gelu_grad, relu_grad
 from netc.runtime import native
 from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 from tests.runtime.native.arrays import Array, normal, positive, ties, uniform
+from tests.runtime.native.attention import ATTENTION, ATTENTION_GRAD
 from tests.runtime.native.conftest import OPS, needs_kernels
 from tests.runtime.native.sequences import Row, gru, gru_grad, lstm, lstm_grad, recursion, recursion_grad
 
@@ -140,6 +142,24 @@ def lrn_grad(x: Shape, size: int = 5, beta: float = 0.75) -> Row:
     return call, normal(*x), normal(*x), normal(*x)
 
 
+def row_norm(function: Op, x: Shape, affine: int) -> Row:
+    def call(x: Value, *rest: Value) -> Any:
+        least = 1 if function is layer_norm.rms_norm else 2
+        return function(x, *rest, *[None] * (least - len(rest)), epsilon=1e-5)
+
+    return call, 2 + normal(*x), *(normal(x[-1]) for _ in range(affine))
+
+
+def row_norm_grad(function: Op, x: Shape, scale: bool) -> Row:
+    return (
+        lambda dy, x, *scale: function(dy, x, *(scale or [None]), epsilon=1e-5),
+        normal(*x),
+        2 + normal(*x),
+        *([normal(x[-1])] if scale else []),
+    )
+
+
+ROWWISE = [(3, 5, 20), (7, 3), (1, 1), (200, 130), (64, 32, 16), (2, 3, 1000)]
 NORMALIZED = [(3, 5, 4, 20), (2, 3, 3, 3), (1, 1, 1, 8), (8, 20, 20, 16), (2, 9, 7, 130), (64, 13, 11, 1)]
 SEQUENCES = [(5, 3, 2), (1, 1, 7), (4, 20, 33), (3, 37, 16)]  # times, columns, hidden units
 ROWS = {
@@ -161,6 +181,16 @@ ROWS = {
     "NhwcBatchNormGrad": [batch_norm_grad(x) for x in NORMALIZED] + [batch_norm_grad(NORMALIZED[0], scale=False, relu=False)],
     "NhwcLRN": [lrn(x) for x in NORMALIZED] + [lrn(NORMALIZED[0], 3, 0.6)],
     "NhwcLRNGrad": [lrn_grad(x) for x in NORMALIZED] + [lrn_grad(NORMALIZED[0], 3, 0.6)],
+    "Attention": ATTENTION,
+    "AttentionGrad": ATTENTION_GRAD,
+    "LayerNorm": [row_norm(layer_norm.layer_norm, x, k) for x in ROWWISE for k in (0, 1, 2)],
+    "LayerNormGrad": [row_norm_grad(layer_norm.layer_norm_grad, x, k) for x in ROWWISE for k in (False, True)],
+    "RMSNorm": [row_norm(layer_norm.rms_norm, x, k) for x in ROWWISE for k in (0, 1)],
+    "RMSNormGrad": [row_norm_grad(layer_norm.rms_norm_grad, x, k) for x in ROWWISE for k in (False, True)],
+    "Gelu": [(lambda x, k=k: gelu(x, tanh=k), 3 * normal(*s)) for s in ((3, 7), (200, 301), (5,)) for k in (0, 1)],
+    "GeluGrad": [
+        (lambda x, dy, k=k: gelu_grad(x, dy, tanh=k), 3 * normal(*s), normal(*s)) for s in ((3, 7), (200, 301), (5,)) for k in (0, 1)
+    ],
     "Dropout": [(lambda *v: dropout(*v, ratio=0.3), normal(*s), uniform(*s)) for s in ((3, 7), (200, 301))],
     "ReluGrad": [(relu_grad, normal(3, 7), normal(3, 7)), (relu_grad, normal(200, 301), normal(200, 301))],
     **{name: [update(name, shape) for shape in ((), (5,), (150, 133))] for name in UPDATES},
@@ -200,7 +230,8 @@ def test_threads_do_not_change_a_bit(name: str) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", sorted(OPS - {"NhwcMaxPool", "NhwcLRN"}))  # whose bodies drop NaN, and spread it to all channels
+# Bodies that drop NaN, spread it to all channels, or spread it to keys that a mask hides.
+@pytest.mark.parametrize("name", sorted(OPS - {"NhwcMaxPool", "NhwcLRN", "Attention", "AttentionGrad"}))
 def test_nan_and_infinity_go_where_the_body_lets_them(name: str, bad: float) -> None:
     for function, *arrays in ROWS[name]:
         where = 1 if name == "NhwcMaxPoolGrad" else 0

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from netc.graph.ir import TRAINING, Value, constant, op
 from netc.graph.training_ops.shape import crop
@@ -18,8 +19,9 @@ def cut_in_a_run(*shape: int, out: Any, starts: list[int], ends: list[int], axes
     """A Slice whose bounds are computed."""
 
     def f(x: Value) -> Value:
-        begin = constant(starts) + op.Size(x) * 0
-        return op.Slice(x, begin, ends, axes, steps, shape=(x.shape[0], *out[1:]) if axes[0] else out)
+        begin = op.Cast(constant(starts) + op.Size(x) * 0, to=TensorProto.INT32)
+        end, by = (None if v is None else constant(np.array(v, np.int32)) for v in (ends, steps))
+        return op.Slice(x, begin, end, constant(np.array(axes, np.int32)), by, shape=(x.shape[0], *out[1:]) if axes[0] else out)
 
     return Fixed(f, "cut along it") if 0 in axes else f, normal(*shape)
 

@@ -30,6 +30,7 @@ ROWS: dict[str, Any] = {
         mean(2, 3, 6, 7, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
         mean(2, 3, 6, 7, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1),
         mean(2, 3, 6, 7, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1, count_include_pad=1),
+        mean(2, 3, 8, 9, kernel_shape=[3, 3], strides=[3, 3], pads=[1, 1, 1, 1], ceil_mode=1),  # the last window would be empty
         mean(2, 3, 6, 7, kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_UPPER"),
         mean(2, 3, 6, 7, kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_LOWER"),
         mean(2, 3, 6, 7, kernel_shape=[3, 2], strides=[2, 2], auto_pad="VALID"),
@@ -45,12 +46,15 @@ ROWS: dict[str, Any] = {
         norm(2, 3, 5, 6, kernel_shape=[2, 3]),
         norm(2, 3, 5, 6, kernel_shape=[2, 3], p=1, strides=[2, 2]),
         norm(2, 3, 5, 6, kernel_shape=[2, 3], p=3, pads=[1, 0, 0, 2]),
+        norm(2, 3, 5, 6, kernel_shape=[2, 3], strides=[2, 2], ceil_mode=1),
+        norm(2, 3, 7, 6, kernel_shape=[2, 3], dilations=[2, 1], auto_pad="VALID"),
     ],
     "MaxPool": [
         highest(2, 3, 4, 6, kernel_shape=[2, 2], strides=[2, 2]),
         highest(2, 3, 5, 5, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1]),
         highest(2, 3, 6, 7, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
         highest(2, 3, 6, 7, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1),
+        highest(2, 3, 8, 9, kernel_shape=[3, 3], strides=[3, 3], pads=[1, 1, 1, 1], ceil_mode=1),
         highest(2, 3, 6, 7, kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_UPPER"),
         highest(2, 3, 6, 7, kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_LOWER"),
         highest(2, 3, 7, 7, kernel_shape=[2, 3], dilations=[2, 3], pads=[1, 1, 0, 0]),

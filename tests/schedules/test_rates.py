@@ -1,5 +1,6 @@
-"""Learning-rate policies against their formulas, worked out by hand."""
+"""Learning-rate policies against their formulas, worked out by hand, and against the schedulers of torch."""
 
+import json
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,15 @@ ROWS: dict[str, list[tuple[dict[str, Any], dict[int, float]]]] = {
     "poly": [({"power": 2}, {0: 0.5, 50: 0.125, 100: 0}), ({"power": 1}, {0: 0.5, 75: 0.125})],
     "sigmoid": [({"gamma": 0.1, "stepsize": 50}, {50: 0.25, 0: 0.5 / (1 + exp(5)), 90: 0.5 / (1 + exp(-4))})],
     "cosine": [({}, {0: 0.5, 50: 0.25, 100: 0}), ({"min_lr": 0.1}, {0: 0.5, 25: 0.1 + 0.4 * (1 + 0.5**0.5) / 2, 50: 0.3, 100: 0.1})],
+    "linear": [({}, {0: 0.5, 50: 0.25, 100: 0}), ({"min_lr": 0.1}, {0: 0.5, 25: 0.4, 100: 0.1})],
+    "onecycle": [
+        ({}, {0: 0.02, 29: 0.5, 64: 0.250001, 99: 2e-6}),
+        ({"anneal_strategy": 1001, "div_factor": 5, "final_div_factor": 10}, {0: 0.1, 29: 0.5, 64: 0.255, 99: 0.01}),
+        ({"three_phase": True, "div_factor": 5, "final_div_factor": 10}, {0: 0.1, 29: 0.5, 58: 0.1, 99: 0.01}),
+    ],
+    "plateau": [({"gamma": 0.1}, {0: 0.5, 99: 0.5})],
 }
+RECORDED = json.loads(Path(__file__).with_name("torch_rates.json").read_text())
 
 
 def rate(solver: Any, iteration: Any, max_iter: Any) -> Any:
@@ -44,7 +53,8 @@ def too_large(solver: Any, max_iter: Any) -> Any:
 
 
 def solver(policy: str, **fields: Any) -> pb.SolverParameter:
-    return pb.SolverParameter(lr_policy=policy, **({"base_lr": 0.5} | fields))
+    values: dict[str, Any] = {"lr_policy": policy, "base_lr": 0.5} | fields
+    return pb.SolverParameter(**values)
 
 
 def test_every_policy_has_a_row() -> None:
@@ -56,6 +66,25 @@ def test_rates(policy: str) -> None:
     for fields, expected in ROWS[policy]:
         for iteration, value in expected.items():
             assert rate(solver(policy, **fields), iteration, 100) == pytest.approx(value, rel=1e-6, abs=1e-9), (fields, iteration)
+
+
+@pytest.mark.parametrize("row", RECORDED["by_iteration"], ids=lambda row: f"{row['fields']} {row['max_iter']}")
+def test_rates_are_those_of_torch(row: dict[str, Any]) -> None:
+    made = solver(row["fields"]["lr_policy"], **{k: v for k, v in row["fields"].items() if k != "lr_policy"})
+    found = [rate(made, k, row["max_iter"]) for k in range(len(row["rates"]))]
+    assert found == pytest.approx(row["rates"], rel=1e-7, abs=1e-7)
+
+
+def test_restarts_end_where_the_next_period_begins() -> None:
+    """Periods of 10, 20 and 40 iterations."""
+    made = solver("cosine", restart_iter=10, restart_mult=2)
+    assert [k for k in range(100) if rate(made, k, 100) == 0.5] == [0, 10, 30, 70]
+    assert rate(solver("cosine", restart_iter=1), 10**12, 10**12 + 1) == 0.5  # without a loop over the restarts
+
+
+def test_warm_up_leads_into_a_cycle() -> None:
+    made = solver("onecycle", warmup_iter=9, warmup_lr=0)
+    assert rate(made, 0, 100) == pytest.approx(0.002) and rate(made, 9, 100) == rate(solver("onecycle"), 9, 100)
 
 
 def test_unset_policy_is_fixed() -> None:
@@ -96,6 +125,6 @@ def test_a_rate_that_no_number_holds() -> None:
 
 
 @pytest.mark.parametrize("policy", registry.schedule)
-def test_fields_that_may_not_be_negative_are_known(policy: str) -> None:
-    names = registry.schedule.records[policy].get("not_negative", ())
+def test_fields_with_limits_are_known(policy: str) -> None:
+    names = [*registry.schedule.records[policy].get("not_negative", ()), *registry.schedule.records[policy].get("positive", ())]
     assert all(name in pb.SolverParameter.DESCRIPTOR.fields_by_name for name in names)

@@ -1,7 +1,8 @@
-"""Crop, mirror, mean, scale and deviation, on images whose pixels say where they were."""
+"""Pad, crop, mirror, mean, scale and deviation, on images whose pixels say where they were."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,35 @@ def test_a_mean_file_is_cropped_and_mirrored_with_its_image(batch: Callable[...,
         assert [np.unique(v).tolist() for v in values] == [[0], [70], [140]]
 
 
+@pytest.mark.parametrize("mode, numpy_mode", [("CONSTANT", "constant"), ("REFLECT", "reflect"), ("EDGE", "edge")])
+@pytest.mark.parametrize("crop", [0, 4])
+def test_padding_gives_room_for_a_crop_anywhere(batch: Callable[..., np.ndarray], mode: Any, numpy_mode: Any, crop: int) -> None:
+    param = f"pad: 2 pad_mode: {mode} mirror: true crop_size: {crop} mean_value: 10 mean_value: 20"
+    normalised = IMAGES - np.array([10, 20], np.float32).reshape(2, 1, 1)
+    padded = np.pad(normalised, [(0, 0), (0, 0), (2, 2), (2, 2)], mode=numpy_mode)  # a constant is 0 after normalisation
+    height, width = (crop, crop) if crop else IMAGES.shape[2:]
+    seen = set()
+    for iteration in range(200):
+        for row, values in enumerate(batch(param, iteration=iteration)):
+            image = padded[(2 * iteration + row) % 6]
+            for y in range(image.shape[1] - height + 1):
+                for x in range(image.shape[2] - width + 1):
+                    window = image[:, y : y + height, x : x + width]
+                    seen |= {(y, x)} if np.array_equal(values, window) or np.array_equal(values, window[..., ::-1]) else set()
+    rows, columns = (9 - height + 1, 11 - width + 1)
+    assert seen >= {(y, x) for y in range(rows) for x in range(columns)} if not crop else len(seen) > 40
+    assert np.array_equal(batch(param, "TEST"), batch(f"crop_size: {crop} mean_value: 10 mean_value: 20", "TEST"))
+
+
+def test_a_mean_image_is_padded_with_its_rows(batch: Callable[..., np.ndarray], tmp_path: Path) -> None:
+    np.save(tmp_path / "mean.npy", IMAGES[0])
+    for mode in ("REFLECT", "EDGE"):
+        values = batch(f'pad: 2 pad_mode: {mode} mean_file: "mean.npy"', size=3)
+        assert [np.unique(v).tolist() for v in values] == [[0], [70], [140]]
+    seen = {tuple(np.unique(v).tolist()) for k in range(20) for v in batch('pad: 2 mean_file: "mean.npy"', size=3, iteration=2 * k)}
+    assert {(0,), (0, 70), (0, 140), (70,), (140,)} >= seen > {(0,), (0, 70), (0, 140)}
+
+
 def test_normalisation_for_a_net_that_crops_elsewhere(tmp_path: Path) -> None:
     np.save(tmp_path / "mean.npy", IMAGES[0])
     param = pb.TransformationParameter(mean_file="mean.npy", scale=2, crop_size=4)
@@ -105,6 +135,8 @@ def test_columns_are_normalised_each_by_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "transform, message",
     [
+        ("pad: 5", "`pad` is 5. Expected less than the side of the crop, which is 5x7"),
+        ("pad: 4 crop_size: 4", "`pad` is 4. Expected less than the side of the crop, which is 4x4"),
         ("crop_size: 6", "`crop_size` is 6, larger than the images, which are 5x7"),
         ("mean_value: 1 mean_value: 2 mean_value: 3", "`mean_value` has 3 values. Expected 1 or 2, one per channel"),
         (
@@ -129,7 +161,7 @@ def test_errors(batch: Callable[..., np.ndarray], tmp_path: Path, transform: str
 def test_what_needs_images_or_floats_says_so(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", data=np.zeros((2, 3)), label=np.arange(2))
     np.savez(tmp_path / "i.npz", data=np.zeros((2, 3), int), label=np.arange(2))
-    with pytest.raises(DataError, match=r"`crop_size` and `mirror` need images .channels, height, width., but a row has the shape .3,"):
+    with pytest.raises(DataError, match=r"`crop_size` needs images .channels, height, width., but a row has the shape .3,"):
         data.describe(data_layer("t.npz", transform="crop_size: 2"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="the first top is int64"):
         data.describe(data_layer("i.npz", transform="scale: 2"), "TRAIN", tmp_path)
