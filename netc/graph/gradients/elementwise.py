@@ -88,14 +88,22 @@ def power(node: Node, dy: Value) -> Gradients:
     x, exponent = node.operands
     known = constant_value(exponent)
     level = cast(exponent, dy.dtype) if known is None else constant(known.astype(dy.dtype))
-    less = level - 1.0 if known is None else constant(known.astype(dy.dtype) - dy.dtype.type(1))
-    dx = dy * level * op.Pow(x, less)
+    dx = dy * level * _one_less(x, level, known)
     if known is None or (known == 0).any():
         dx = masked(op.Not(op.Equal(level, constant(0, dy.dtype))), dx)
     if known is not None:
         return dx, None
     zero = op.Equal(x, constant(0, x.dtype))
     return dx, dy * node.outputs[0] * op.Log(op.Where(zero, constant(1, x.dtype), x))
+
+
+def _one_less(x: Value, level: Value, known: np.ndarray | None) -> Value:
+    """x to one power less. Squares and cubes, which are common, need no Pow."""
+    if known is None:
+        return op.Pow(x, level - 1.0)
+    if (known == 2).all() or (known == 3).all():
+        return x if known.reshape(-1)[0] == 2 else x * x
+    return op.Pow(x, constant(known.astype(level.dtype) - level.dtype.type(1)))
 
 
 @gradient("Max")
@@ -121,7 +129,7 @@ def minimum(node: Node, dy: Value) -> Gradients:
 def clip(node: Node, dy: Value) -> Gradients:
     """The gradient passes between the bounds and at them. A bound gets the gradient of the elements that it replaced."""
     x, y = node.operands[0], node.outputs[0]
-    low, high = optional(node, 1), optional(node, 2)
+    low, high = (_finite(optional(node, k)) for k in (1, 2))
     above = None if low is None else op.GreaterOrEqual(x, low)
     below = None if high is None else op.LessOrEqual(x, high)
     within = above if below is None else below if above is None else op.And(above, below)
@@ -129,6 +137,12 @@ def clip(node: Node, dy: Value) -> Gradients:
     by_low = None if above is None or low is None else masked(op.And(op.Not(above), op.Equal(y, low)), dy)
     by_high = None if below is None or high is None else masked(_replaced(below, y, low), dy)
     return (found, by_low, by_high)[: len(node.inputs)]
+
+
+def _finite(bound: Value | None) -> Value | None:
+    """A bound; None for a constant that bounds no number."""
+    known = constant_value(bound)
+    return None if known is not None and abs(known) >= np.finfo(known.dtype).max else bound
 
 
 def _replaced(below: Value, y: Value, low: Value | None) -> Value:
