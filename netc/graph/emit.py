@@ -25,7 +25,6 @@ from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, ML, ML_OPSET, OPSET, STRING
 from netc.graph.training_ops import trace
 from netc.graph.training_ops.define import CPU, Body, freeze
-from netc.graph.workarounds import replacement
 
 SMALL, LARGEST = 1024, 2**31 - 2**20  # bytes of constants: those that need no hash, and the most of a file, protobuf's limit
 
