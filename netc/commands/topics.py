@@ -41,7 +41,7 @@ SYNONYMS = {
     "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",),
     "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
-    "iou": ("segmentation", "MeanIoU"), "mask": ("segmentation", "mask_folder"), "ocr": ("ctc",), "speech": ("ctc",),
+    "iou": ("segmentation", "MeanIoU"), "ocr": ("ctc",), "speech": ("ctc",),
     "lr_finder": ("find-lr",), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
     "metrics": ("losses", "Accuracy", "AUC", "R2"), "moving_average": ("ema",),
     "one_cycle": ("onecycle",), "onnx": ("fine_tune", "step-file", "convert"),

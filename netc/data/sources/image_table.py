@@ -78,7 +78,8 @@ def _with_masks(
     if sizes := check_sizes(paths, pairs):
         raise DataError(*sizes)
     known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    images = Images(paths, shape_of(request.layer.transform_param, paths, skips(request), known))
+    transform = request.layer.transform_param
+    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
     masks = Masks(pairs, images.shape[1:])
     described = Description(
         sheet.path.name, (TopSpec("float32", images.shape), masks.top), len(paths), request.classes or (), sha256=sheet.sha256,

@@ -14,6 +14,7 @@ from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import SUFFIXES, read_header, read_values
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.image_folder import MEMORY, Images, shape_of
+from netc.data.workers import workers_of
 from netc.errors import DataError, near
 from netc.registry import source
 
@@ -76,7 +77,8 @@ def images_with_masks(request: Request) -> Table:
     if wrong := check_sizes(paths, pairs):
         raise DataError(*wrong)
     known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    images = Images(paths, shape_of(request.layer.transform_param, paths, skips(request), known))
+    transform = request.layer.transform_param
+    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
     masks = Masks(pairs, images.shape[1:])
     tops = TopSpec("float32", images.shape), masks.top
     described = Description(root.name, tops, len(paths), request.classes or ())
