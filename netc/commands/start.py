@@ -11,6 +11,7 @@ from netc import registry, schedules
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights, weights_files
 from netc.compiler.program import Program
+from netc.compiler.step_files import tokenizer_file
 from netc.data import stated
 from netc.errors import SnapshotError, SpecError
 from netc.layers.model import files_of, pinned
@@ -122,6 +123,8 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
     try:
         stack.enter_context(folder.held())
         folder.write_net(_net_text(program, folder.path))
+        for name, content in tokenizer_file(program).items():
+            folder.write_file(name, content)
         remember_parent(folder.path, [*files, *bases])
         remember(folder.path, read)
         if not options.snapshot_file:

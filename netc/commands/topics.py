@@ -25,20 +25,25 @@ OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
 
 
+AUGMENT = (
+    "transform_param", "mirror", "pad", "crop_size", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_erasing",
+    "mixup_alpha", "cutmix_alpha",
+)  # fmt: skip
 # Other words for topics. Names of types and fields in other frameworks (`spec.other_names`) are looked up too.
 SYNONYMS = {
-    "anomaly": ("clusters", "autoencoders"), "augment": ("transform_param", "mirror", "crop_size"),
-    "augmentation": ("transform_param", "mirror", "crop_size"), "checkpoint": ("snapshot", "reproducibility"),
+    "anomaly": ("clusters", "autoencoders"), "augment": AUGMENT,
+    "augmentation": AUGMENT, "checkpoint": ("snapshot", "reproducibility"),
     "clipping": ("clip_gradients", "clip_value"), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
-    "data_augmentation": ("transform_param", "mirror", "crop_size"), "dataset": ("data",), "early_stopping": ("patience", "monitor"),
-    "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",), "gpu": ("cuda", "devices"), "find_lr": ("find-lr",),
-    "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",), "l1": ("regularization_type",),
+    "data_augmentation": AUGMENT, "dataset": ("data",), "early_stopping": ("patience", "monitor"),
+    "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror", "vertical_flip"), "gpu": ("cuda", "devices"),
+    "find_lr": ("find-lr",), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
+    "l1": ("regularization_type",),
     "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
     "lr_finder": ("find-lr",), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
     "metrics": ("losses", "Accuracy", "AUC", "R2"), "moving_average": ("ema",),
     "one_cycle": ("onecycle",), "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"),
     "pretrained": ("zoo", "pretrain"), "reduce_on_plateau": ("plateau",), "regularization": ("weight_decay", "Dropout"),
-    "restarts": ("cosine",), "resume": ("train", "reproducibility"), "rotate": ("transform_param",), "schedule": ("lr_policy",),
+    "restarts": ("cosine",), "resume": ("train", "reproducibility"), "rotate": ("rotation",), "schedule": ("lr_policy",),
     "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"), "swa": ("ema",),
 }  # fmt: skip
 

@@ -38,6 +38,10 @@ FIELDS = {
     "max_steps": "max_iter", "num_epochs": "max_epoch", "num_filters": "num_output", "optimizer": "type", "out_channels": "num_output",
     "out_features": "num_output", "outputs": "top", "padding": "pad", "path": "source", "T_0": "restart_iter", "T_mult": "restart_mult",
     "scheduler": "lr_policy", "seed": "random_seed", "units": "num_output",
+    "brightness": "color_jitter", "contrast": "color_jitter", "cutmix": "cutmix_alpha", "fill_mode": "pad_mode",
+    "grayscale": "random_grayscale", "horizontal_flip": "mirror", "hue": "color_jitter", "mixup": "mixup_alpha", "num_workers": "workers",
+    "padding_mode": "pad_mode", "random_crop": "crop_size", "random_horizontal_flip": "mirror", "random_rotation": "rotation",
+    "random_vertical_flip": "vertical_flip", "saturation": "color_jitter",
 }  # fmt: skip
 
 
