@@ -18,7 +18,7 @@ from netc.data.sheet import Sheet, read_sheet
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.csv import label_top, targets
 from netc.data.sources.image_folder import MEMORY, Images, shape_of
-from netc.data.sources.masks import Masks, check_sizes, in_columns
+from netc.data.sources.masks import Masks, check_sizes, images_of, in_columns
 from netc.data.workers import workers_of
 from netc.errors import DataError, Diagnostic
 from netc.registry import source
@@ -77,9 +77,8 @@ def _with_masks(
         raise DataError(*sorted([*errors, *wrong], key=lambda d: d.position))
     if sizes := check_sizes(paths, pairs):
         raise DataError(*sizes)
-    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    images = Images(paths, shape_of(request.layer.transform_param, paths, skips(request), known))
-    masks = Masks(pairs, images.shape[1:])
+    images = images_of(request, paths)
+    masks = Masks(pairs, images.shape[1:], images.workers)
     described = Description(
         sheet.path.name, (TopSpec("float32", images.shape), masks.top), len(paths), request.classes or (), sha256=sheet.sha256,
         label=sheet.header[label], has_validation=bool(parts) and parts["VALIDATION"] is not parts["TEST"],
