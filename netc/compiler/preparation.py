@@ -18,6 +18,7 @@ from netc.net.variants import inputs_of
 from netc.spec.private_paths import plain_path
 
 CHANNELS = 3
+TOKENIZER = "tokenizer.json"
 KNOWN = ("crop_size", "mirror", "pad")  # augmentation that has an entry of its own
 MIXED = {
     "partner": "the label of the row that is mixed in; the label itself if rows are not mixed",
@@ -74,7 +75,7 @@ def _classes(names: tuple[str, ...], count: int) -> dict[str, Any]:
 
 def _reading(source: Description, words: str | tuple[str, ...]) -> dict[str, Any]:
     """The number of rows, and how columns, texts and windows of a series are read."""
-    said: dict[str, Any] = {"rows": source.rows} | source.reading
+    said: dict[str, Any] = {"rows": source.rows} | source.reading | ({"tokenizer": TOKENIZER} if source.tokenizer else {})
     if words and source.tops[0].dtype == "int64":
         said["vocabulary"] = words if isinstance(words, str) else list(words)
     return said

@@ -81,7 +81,8 @@ class Description:
     """What a source provides, known before loading.
 
     `rows` is None if the source is endless. `sha256` is "" if it is unknown. `set_apart`: rows for TEST differ from those for TRAIN.
-    `has_validation`: there are rows for VALIDATION too. `tokens` is "characters" or "words" if the first top is a text.
+    `has_validation`: there are rows for VALIDATION too. `tokens` is "characters", "words" or "tokens" if the first top is a text.
+    `tokenizer` makes the latter, and `characters` is their mean length in the rows of TEST, if the labels are tokens too.
 
     `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
@@ -113,6 +114,8 @@ class Description:
     series: SeriesFacts | None = None
     rules: tuple[pb.ColumnParameter, ...] = ()
     added: tuple[str, ...] = ()
+    tokenizer: str = ""
+    characters: float = 0.0
 
     def names(self, tops: Sequence[str]) -> tuple[str, ...]:
         """The names of all tops, if a net file names the first ones."""
@@ -147,7 +150,7 @@ class Description:
             said: dict[str, Any] = {"columns": list(self.columns), "label": self.label} if self.columns else {}
             said |= {"series": asdict(self.series)} if self.series else {}
             return said | ({"channels_last": True} if self.channels_last else {})
-        about = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
+        about = {"tokens": self.tokens, "tokenizer": self.tokenizer, "columns": list(self.columns), "forecasts": self.target}
         return {"steps": self.tops[0].shape[0]} | {k: v for k, v in about.items() if v}
 
 
