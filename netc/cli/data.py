@@ -76,9 +76,7 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
 
     netc data show photos.yaml --augmented -o page.html
     """
-    import os
     import shutil
-    import sys
 
     from netc import registry
     from netc.commands import show as showing
@@ -90,8 +88,7 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
     if source not in registry.dataset and source in shipped.names():
         source = net_file(source)
     if augmented:
-        click.echo(show_augmented.write(source, layer, output or "augmented.html", allows_python()))
-        return
+        return click.echo(show_augmented.write(source, layer, output or "augmented.html", allows_python()))
     seen = show_table.look(source, label, layer, query, allows_python())
     if seen is not None:
         lines = data_lines.lines(seen, shutil.get_terminal_size().columns) if not output else [show_table.write(seen, output)]
@@ -102,9 +99,16 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
     if output:
         click.echo(showing.write(found, output))
         return
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for line in showing.terminal(found, colour, shutil.get_terminal_size().columns):
+    for line in showing.terminal(found, _in_color(), shutil.get_terminal_size().columns):
         terminal.own(line)
+
+
+def _in_color() -> bool:
+    """Whether the terminal shows colors, and the user wants them."""
+    import os
+    import sys
+
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 @data.command("convert-imageset")

@@ -13,7 +13,7 @@ import numpy as np
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import SUFFIXES, read_header, read_values
 from netc.data.source import Column, Description, Request, Table, TopSpec
-from netc.data.sources.image_folder import MEMORY, Images, shape_of
+from netc.data.sources.image_folder import MEMORY, Images, images_of
 from netc.errors import DataError, near
 from netc.registry import source
 
@@ -75,8 +75,7 @@ def images_with_masks(request: Request) -> Table:
     pairs = tuple(named[_name(root, path)] for path in paths)
     if wrong := check_sizes(paths, pairs):
         raise DataError(*wrong)
-    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    images = Images(paths, shape_of(request.layer.transform_param, paths, skips(request), known))
+    images = images_of(request, paths)
     masks = Masks(pairs, images.shape[1:])
     tops = TopSpec("float32", images.shape), masks.top
     described = Description(root.name, tops, len(paths), request.classes or ())
