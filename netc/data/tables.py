@@ -19,8 +19,8 @@ from netc.data.order import held_out
 from netc.data.settings import setting
 from netc.data.sheet import SUFFIXES, read_sheet
 from netc.data.source import Description, Request, Source, Table, TopSpec
-from netc.data.transforms.checks import transformed, unfinished
-from netc.data.transforms.mixing import ADDED, mixed_tops, mixes
+from netc.data.transforms.checks import unfinished
+from netc.data.transforms.mixing import tops_after
 from netc.data.transforms.normalization import normalisation
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
@@ -34,7 +34,7 @@ FIELDS_OF = {  # fields of data_param that only some files have
     "channels_last": ("arrays", "an array", (".npy", ".npz")),
     "arrays": ("files of arrays", "one", (".npz",)),
 }
-DRAFTED = ("folder", "images in a table")  # sources that read image files and resize them as Pillow does
+DRAFTED = ("folder", "images in a table", "images with masks")  # sources that read image files and resize them as Pillow does
 
 
 @dataclass(frozen=True)
@@ -260,14 +260,10 @@ def _described(request: Request, table: Table) -> Description:
 
 def _transformed(request: Request, table: Table, tops: tuple[TopSpec, ...]) -> tuple[tuple[TopSpec, ...], tuple[str, ...]]:
     """The tops after transform_param, and the names of those that it adds."""
-    param = request.layer.transform_param
     if table.finished:
-        unfinished(table.description.name, param)
+        unfinished(table.description.name, request.layer.transform_param)
         return tops, ()
-    first = transformed(param, tops[0])
-    others = tuple(replace(top, shape=(*top.shape[:-2], *first.shape[-2:])) if top.mask else top for top in tops[1:])
-    more = mixed_tops(param, tops) if mixes(param, request.phase) else ()
-    return (first, *others, *more), ADDED[: len(more)]
+    return tops_after(request.layer.transform_param, request.phase, tops)
 
 
 def _stated(request: Request, table: Table, set_apart: bool) -> Table:

@@ -17,8 +17,8 @@ from netc.data.order import held_out
 from netc.data.sheet import Sheet, read_sheet
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.csv import label_top, targets
-from netc.data.sources.image_folder import MEMORY
-from netc.data.sources.masks import Masks, check_sizes, images_of, in_columns
+from netc.data.sources.image_folder import MEMORY, images_of
+from netc.data.sources.masks import Masks, check_sizes, in_columns
 from netc.errors import DataError, Diagnostic
 from netc.registry import source
 

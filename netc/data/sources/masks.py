@@ -13,8 +13,8 @@ import numpy as np
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import SUFFIXES, read_header, read_values
 from netc.data.source import Column, Description, Request, Table, TopSpec
-from netc.data.sources.image_folder import MEMORY, Images, shape_of
-from netc.data.workers import Workers, workers_of
+from netc.data.sources.image_folder import MEMORY, Images, images_of
+from netc.data.workers import Workers
 from netc.errors import DataError, near
 from netc.registry import source
 
@@ -41,12 +41,6 @@ class Masks:
     @property
     def top(self) -> TopSpec:
         return TopSpec("int64", self.shape, mask=True)
-
-
-def images_of(request: Request, paths: tuple[Path, ...]) -> Images:
-    """The column of images, of the size that the layer asks for."""
-    known, transform = int(request.learned.tops[0].shape[0]) if request.learned else 0, request.layer.transform_param
-    return Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
 
 
 def check_sizes(images: tuple[Path, ...], masks: tuple[Path, ...]) -> list[str]:
