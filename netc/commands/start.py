@@ -34,6 +34,7 @@ LENGTHS = {
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
     *("solver_mode", "device_id"),
 }
+TESTS = "test_interval"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
             shown.note(
                 f"lr_policy {program.job.solver.lr_policy} depends on the length: from here on, the learning rate follows the new length"
             )
+        if schedules.follows_tests(program.job.settings.lr_policy) and any(TESTS in text for text in lengths):
+            shown.note(f"lr_policy {program.job.solver.lr_policy} counts the tests: from here on, it counts those of the new {TESTS}")
     if trainer.is_over and trainer.stage == len(program.stages) - 1:
         text = f"this run is complete after {trainer.iteration} iterations; to train longer, increase solver.max_iter"
         shown.note(text)

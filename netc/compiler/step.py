@@ -131,7 +131,7 @@ def _others(lowered: Lowered, gradients: Iterable[Value], settings: SolverSettin
     """The parameters that the solver's optimizer leaves to its other one; none for most optimizers."""
     if lowered.loss is None or "others" not in registry.optimizer.records.get(settings.type, {}):
         return frozenset()
-    return frozenset(gradients) - matrices(lowered.loss, gradients, settings.message.adamw)
+    return frozenset(gradients) - matrices(lowered.loss, lowered.parameters, settings.message.adamw)
 
 
 def _updates(

@@ -110,6 +110,23 @@ def read_image(
     return pixels[None] if wanted == "L" else pixels.transpose(2, 0, 1)
 
 
+def read_values(path: Path, height: int, width: int) -> np.ndarray:
+    """The values of the pixels of an image (height, width), uint8: grey, 0 and 1 of one bit, or the numbers of the colors of a palette.
+
+    The image is resized by the nearest pixel. UndecodableError for other images.
+    """
+    from PIL import Image
+
+    with _opened(path) as file:
+        if file.mode not in ("1", "L", "P"):
+            raise ValueError(f"it has colors (Pillow's mode {file.mode!r}). A mask has the numbers of classes: one channel, or a palette.")
+        file.load()
+        found = _turned(file, _orientation(file))
+        if found.size != (width, height):
+            found = found.resize((width, height), Image.Resampling.NEAREST)
+        return np.array(found, np.uint8)
+
+
 def read_header(path: Path) -> Header:
     """The header of an image file. Decodes the pixels only if the header depends on them. UndecodableError if it is not an image."""
     with _opened(path) as file:

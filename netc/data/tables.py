@@ -227,6 +227,8 @@ def _check_fields(layer: pb.LayerParameter) -> None:
     for field in ("one_hot", "one_channel"):
         if getattr(param, field) and not param.arrays:
             raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
+    if param.mask_folder and (suffix or param.source in dataset):
+        raise DataError(f"`mask_folder` is for a folder of images, and {param.source!r} is none.", field="mask_folder")
     if param.part_column and not param.image_column:
         raise DataError("`part_column` is for tables of images. `image_column` is missing.", field="part_column")
     if param.columns and param.image_column:

@@ -2,6 +2,7 @@
 
 from math import prod
 
+from netc.graph.einsum import Equation
 from netc.graph.ir import Node
 from netc.graph.tensor_type import Shape
 
@@ -32,6 +33,16 @@ def product(node: Node) -> int:
     a = node.operands[0]
     inner = a.shape[0] if node.attrs.get("transA") else a.shape[-1]
     return size(node.types[0].shape) * size((inner,))
+
+
+def einsum(node: Node) -> int:
+    """One product for each combination of the indices, and for each operand after the first."""
+    equation = Equation.of(node)
+    longest: dict[str, int] = {}
+    for indices, x in zip(equation.operands, node.operands, strict=True):
+        for index, n in zip(indices, x.shape, strict=True):
+            longest[index] = max(longest.get(index, 1), size((n,)))
+    return prod(longest.values()) * (len(node.operands) - 1)
 
 
 def recurrent(node: Node) -> int:

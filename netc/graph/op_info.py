@@ -23,6 +23,7 @@ ONNX: dict[str, OpInfo] = {
     **dict.fromkeys(("Gemm", "MatMul"), OpInfo(moves=True, multiply_adds=cost.product)),
     "Conv": OpInfo(window=True, multiply_adds=cost.convolution),
     "ConvTranspose": OpInfo(multiply_adds=cost.transposed_convolution),
+    "Einsum": OpInfo(moves=True, multiply_adds=cost.einsum),
     "Identity": OpInfo(elementwise=True, view=True),
 }
 STOP = OpInfo(elementwise=True, view=True)

@@ -123,7 +123,7 @@ def _tensors(model: onnx.ModelProto) -> Iterable[onnx.TensorProto]:
 def _inferred(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     """The types of tensors that ONNX infers. There are none if the inference fails; the types are for people to read."""
     try:
-        model = shape_inference.infer_shapes(model, data_prop=True)
+        model = shape_inference.infer_shapes(model)  # with data_prop, an integer vector of a huge size would take hours
     except Exception:  # it raises RuntimeError, InferenceError and others
         return {}
     return {v.name: v.type for v in (*model.graph.input, *model.graph.value_info, *model.graph.output)}

@@ -47,8 +47,8 @@ class Folder:
         return [trained(np.asarray(y)) for y in outputs]
 
     def _bounded(self, node: FileNode, arrays: Sequence[np.ndarray | None]) -> bool:
-        """Whether the outputs are small enough. What is larger than the inputs counts towards the total."""
-        given = sum(a.size for a in arrays if a is not None)
+        """Whether the outputs are small enough. What is larger than the largest input counts towards the total."""
+        given = max((a.size for a in arrays if a is not None), default=0)
         if node.op in SHRINK:
             return given <= MOST_OUTPUT
         made = _range(arrays) if node.op == "Range" else _size(node, arrays)

@@ -26,7 +26,7 @@ Content = np.ndarray
 
 FLOAT, OTHER_FLOATS = onnx.TensorProto.FLOAT, (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
 KEEP_SCALE = {*VIEWS, "Concat", "DepthToSpace", "MaxPool", "SpaceToDepth"}  # ops that move quantized integers, and change none
-# Sums of integers, sequences and texts: nothing in them has a gradient.
+# Sums of integers, sequences and texts: nothing in them has a gradient. No graph of netc has random ops.
 REFUSED = {
     "ConcatFromSequence", "ConvInteger", "DynamicQuantizeLinear", "ImageDecoder", "MatMulInteger", "Optional", "OptionalGetElement",
     "OptionalHasElement", "QLinearConv", "QLinearMatMul", "RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty",
@@ -71,7 +71,7 @@ def check_ops(file: OnnxFile, nodes: Iterable[FileNode]) -> None:
     unknown: dict[str, list[FileNode]] = {}
     for node in nodes:
         for n in [node] if node.op == "If" else every((node,)):
-            if n.domain or n.op in REFUSED or not onnx.defs.has(n.op, OPSET, ""):
+            if n.domain or n.op in REFUSED | RANDOM or not onnx.defs.has(n.op, OPSET, ""):
                 unknown.setdefault(n.called, []).append(n)
     if unknown:
         raise SpecError(*(_unknown(file, called, found) for called, found in unknown.items()))
@@ -96,7 +96,7 @@ class Importer:
     train_batch_norm: bool = False
     values: dict[str, Value] = field(default_factory=dict)
     contents: dict[Value, Content] = field(default_factory=dict)
-    quantized: dict[Value, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    quantized: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     leaves: dict[tuple[str, Kind], Value] = field(default_factory=dict)
     constants: dict[str, Value] = field(default_factory=dict)
     read: frozenset[str] = frozenset()
@@ -129,9 +129,8 @@ class Importer:
         return self._leaf((name, "parameter"))
 
     def statistic(self, name: str) -> Value | None:
-        """The state of a moment of BatchNormalization; None if it stays as the file has it."""
-        value = self._leaf((name, "statistic"))
-        return value if value is not None and value.node.key == ("netc", "State") else None
+        """The leaf of a moment of BatchNormalization; None if it is computed."""
+        return self._leaf((name, "statistic"))
 
     def _leaf(self, key: tuple[str, Kind]) -> Value | None:
         if key not in self.leaves and key in self.weights:
@@ -174,18 +173,18 @@ class Importer:
         attrs = {k: FLOAT if k in ("to", "dtype") and v in OTHER_FLOATS else v for k, v in node.attrs.items()}
         result = self._folded(node, inputs) or self._made(Call(self, node, inputs, attrs))
         outputs = result if isinstance(result, tuple | list) else (result,)
-        self._follow_quantized(node, inputs, outputs)
+        self._follow_quantized(node)
         self.values |= {o: v for o, v in zip(node.outputs, outputs, strict=False) if o and v is not None}
 
-    def _follow_quantized(self, node: FileNode, inputs: Sequence[Value | None], outputs: Sequence[Value | None]) -> None:
+    def _follow_quantized(self, node: FileNode) -> None:
         """Note which outputs stand for quantized integers. SpecError if an op computes with such integers."""
-        scales = [self.quantized[v] for v in inputs if v is not None and v in self.quantized]
+        scales = [self.quantized[i] for i in node.inputs if i in self.quantized]
         if not scales or node.op in ("DequantizeLinear", "QuantizeLinear"):
             return
         if node.op not in KEEP_SCALE or any(not np.array_equal(a, b) for s in scales[1:] for a, b in zip(s, scales[0], strict=True)):
             raise SpecError("It computes with quantized integers. netc trains files whose ops compute with floats between DequantizeLinear "
                             "and QuantizeLinear.")  # fmt: skip
-        self.quantized |= {v: scales[0] for v in outputs if v is not None}
+        self.quantized |= {o: scales[0] for o in node.outputs}
 
     def depends_on_sizes(self, value: Value) -> bool:
         """Whether a value is computed from sizes that only a run knows."""
@@ -241,7 +240,8 @@ class Importer:
 def _at(node: FileNode) -> Iterator[None]:
     """Name the node in errors."""
     try:
-        yield
+        with origin(node=node.label):
+            yield
     except NetcError as e:
         if any(isinstance(d, _Named) for d in e.diagnostics):
             raise

@@ -17,21 +17,23 @@ def batch_normalization(call: Call) -> Result:
     """The op of inference. While its moments are trained, or if the file asks for it, the moments of the batch."""
     x, scale, bias = call.x, call.need(1), call.need(2)
     epsilon = call.attrs.get("epsilon", EPSILON)
-    mean, var = (call.run.statistic(name) for name in call.node.inputs[3:5])
-    learned = mean is not None and var is not None and not (mean.node.state.frozen or var.node.state.frozen)
-    if call.attrs.get("training_mode") or (call.run.training and call.run.train_batch_norm and learned):
+    mean, var = (call.run.statistic(name) or call.run.need(name) for name in call.node.inputs[3:5])
+    if call.attrs.get("training_mode") or (call.run.training and call.run.train_batch_norm and _learned(mean) and _learned(var)):
         return _of_the_batch(call, mean, var)
-    mean, var = mean or call.need(3), var or call.need(4)
     return op.BatchNormalization(x, scale, bias, mean, var, epsilon=epsilon)
 
 
-def _of_the_batch(call: Call, mean: Value | None, var: Value | None) -> Value:
+def _learned(moment: Value) -> bool:
+    return moment.node.key == ("netc", "State") and not moment.node.state.frozen
+
+
+def _of_the_batch(call: Call, mean: Value, var: Value) -> Value:
     """The norm with the batch's moments. The running ones move towards them, the variance as that of a sample."""
     x = call.x
     if any(isinstance(d, str) for d in x.shape):
         raise ShapeError("The moments of a batch need its size in numbers.")
     m, v, inverse = normalization.batch_moments(x, epsilon=call.attrs.get("epsilon", EPSILON))
-    if call.run.training and call.run.update is not None and mean is not None and var is not None:
+    if call.run.training and call.run.train_batch_norm and call.run.update is not None and _learned(mean) and _learned(var):
         keep = np.float32(call.attrs.get("momentum", MOMENTUM))
         count = prod(int(d) for d in x.shape) // int(x.shape[1])
         call.run.update(mean, mean * keep + m * (1 - keep))

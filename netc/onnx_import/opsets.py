@@ -80,7 +80,7 @@ def _lowered(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
 def _inlined(model: onnx.ModelProto, ops: list[str]) -> onnx.ModelProto:
     """Replace ops by their bodies, some of which depend on the types of the inputs. SpecError if ONNX does not know these."""
     try:
-        model = shape_inference.infer_shapes(model, data_prop=True)
+        model = shape_inference.infer_shapes(model)
         described = {v.name for v in model.graph.value_info}
         for t in model.graph.initializer:
             if t.name not in described:

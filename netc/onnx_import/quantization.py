@@ -19,7 +19,7 @@ def quantize(call: Call) -> Result:
     x, info = call.x, np.iinfo(zero.dtype)
     bounds = [_along(call, ((limit - zero.astype(np.float32)) * scale).astype(np.float32)) for limit in (info.min, info.max)]
     y = op.Clip(x, *bounds) if bounds[0].rank == 0 else op.Min(op.Max(x, bounds[0]), bounds[1])
-    call.run.quantized[y] = scale, zero
+    call.run.quantized[call.node.outputs[0]] = scale, zero
     return y
 
 
@@ -29,9 +29,9 @@ def dequantize(call: Call) -> Result:
     x, (scale, zero) = call.x, _scale(call)
     if x.dtype.kind != "f":
         return (cast(x, np.float32) - _along(call, zero.astype(np.float32))) * _along(call, scale)
-    if x not in call.run.quantized:
+    if call.node.inputs[0] not in call.run.quantized:
         raise SpecError("It reads numbers that no QuantizeLinear made.")
-    before, start = call.run.quantized[x]
+    before, start = call.run.quantized[call.node.inputs[0]]
     if not np.array_equal(before, scale) or not np.array_equal(start, zero):
         raise SpecError("It has another scale or zero point than the QuantizeLinear before it.")
     return x

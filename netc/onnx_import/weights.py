@@ -20,7 +20,6 @@ LEARNS = {
 }  # fmt: skip
 STATISTICS = {"BatchNormalization": (3, 4)}
 ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Sum", "Concat"}  # with another operand that is computed
-NORMS = {"InstanceNormalization", "GroupNormalization", "LayerNormalization"}
 # Ops whose output has the values of their first input, in other places or another type.
 VIEWS = {
     "Cast", "CastLike", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
@@ -71,6 +70,7 @@ class _Search:
     file: OnnxFile
     folder: Folder = field(default_factory=Folder)
     arrays: dict[str, np.ndarray | None] = field(default_factory=dict)
+    roots: dict[tuple[str, bool], tuple[str, ...]] = field(default_factory=dict)
 
     def keys(self, node: FileNode) -> list[tuple[str, Kind]]:
         """The weights that a node reads."""
@@ -89,9 +89,16 @@ class _Search:
 
     def array(self, name: str) -> Any:
         """The array of a tensor that depends on constants only; None for any other."""
-        if name not in self.arrays:
-            self.arrays[name] = None  # for cycles through bodies
-            self.arrays[name] = self._array(name)
+        stack = [(name, False)]
+        while stack:
+            now, ready = stack.pop()
+            if ready:
+                self.arrays[now] = self._array(now)
+            elif now not in self.arrays:
+                self.arrays[now] = None  # until it is computed
+                node = self.file.makers.get(now)
+                stack.append((now, True))
+                stack += [(i, False) for i in (() if node is None else node.inputs) if i and i not in self.arrays]
         return self.arrays[name]
 
     def _array(self, name: str) -> np.ndarray | None:
@@ -100,7 +107,7 @@ class _Search:
         node = self.file.makers.get(name)
         if node is None or node.domain or node.op in RANDOM or not node.inputs:
             return None
-        inputs = [self.array(i) if i else None for i in node.inputs]
+        inputs = [self.arrays[i] if i else None for i in node.inputs]
         if any(a is None and i for a, i in zip(inputs, node.inputs, strict=True)):
             return None
         outputs = self.folder.fold(node, inputs)
@@ -108,8 +115,12 @@ class _Search:
 
     def _roots(self, name: str, computed: bool, depth: int = 0) -> tuple[str, ...]:
         """The float constants that a tensor is a view of. With `computed`, also a tensor that is computed from constants."""
-        if depth > MOST_VIEWS or not name:
-            return ()
+        key = (name, computed)
+        if key not in self.roots:
+            self.roots[key] = () if depth > MOST_VIEWS or not name else self._find_roots(name, computed, depth)
+        return self.roots[key]
+
+    def _find_roots(self, name: str, computed: bool, depth: int) -> tuple[str, ...]:
         if name in self.file.constants:
             return (name,) if self.file.array(name).dtype == np.float32 else ()
         node = self.file.makers.get(name)
@@ -117,7 +128,7 @@ class _Search:
             return ()
         if node.op in VIEWS or node.op == "Concat":
             parts = [self._roots(i, computed, depth + 1) for i in (node.inputs if node.op == "Concat" else node.inputs[:1])]
-            return tuple(r for part in parts for r in part) if all(parts) else ()
+            return tuple(dict.fromkeys(r for part in parts for r in part)) if all(parts) else ()
         if node.op == "DequantizeLinear" or computed:
             array = self.array(name)
             return (name,) if array is not None and array.dtype == np.float32 else ()
@@ -139,6 +150,7 @@ class _Search:
 
     def _is_plain_norm(self, node: FileNode) -> bool:
         """Whether it is a norm without weights: ONNX's op needs a scale of ones and a bias of zeros."""
+        if node.op != "InstanceNormalization":
+            return False
         operands = [self.array(i) for i in node.inputs[1:3]]
-        plain = [a is not None and bool((a == start).all()) for a, start in zip(operands, (1, 0), strict=False)]
-        return node.op == "InstanceNormalization" and len(plain) == 2 and all(plain)
+        return all(a is not None and bool((a == start).all()) for a, start in zip(operands, (1, 0), strict=True))

@@ -27,13 +27,14 @@ def write(model: Model, prompt: str, length: int, temperature: float = 1.0, seed
         raise DataError("the prompt is empty; it needs at least one token")
     draws = random.uniform(seed, "predict", (length,))
     carried: dict[str, np.ndarray] = {}
-    fed, generated = known, []
+    window = model.metadata["steps"]
+    fed, generated = known if model.carries else known[-window:], []
     for draw in draws:
         outputs = model({model.input: np.array(fed)[:, None], **carried})
         carried = STATE.named(NEXT.within(outputs))
         generated.append(_drawn(next(iter(outputs.values()))[-1, 0], temperature, float(draw)))
         # A net that carries its state reads only the new token; any other net reads its last steps again.
-        fed = generated[-1:] if carried else (known + generated)[-model.metadata["steps"] :]
+        fed = generated[-1:] if carried else (known + generated)[-window:]
     return units.decode(generated)
 
 

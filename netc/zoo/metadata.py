@@ -39,6 +39,8 @@ RULES = {
     "vocabulary": ("a list of texts", _words),
     "columns": ("a list of texts, or of {name, type}", _columns),
     "labels": ("a list of texts", _words),
+    "decoded": ("a list of texts", _words),
+    "pixels": ("a list of texts", _words),
     "missing": ("a list of texts", _words),
     "task": ("a text", lambda v: isinstance(v, str)),
     "thresholds": ("numbers by name", lambda v: isinstance(v, dict) and all(isinstance(n, float | int) for n in v.values())),

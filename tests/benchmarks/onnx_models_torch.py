@@ -109,7 +109,10 @@ def vision(name: str, **settings: Any) -> Callable[[], nn.Module]:
 
 def transformer() -> nn.Module:
     layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, activation="gelu", dropout=0.0)
-    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    body = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    for parameter in body.layers[1].parameters():  # both layers start as copies
+        nn.init.normal_(parameter, std=0.1)
+    return body
 
 
 def small_vit() -> nn.Module:
@@ -156,7 +159,7 @@ CASES = {
 
 
 def settled(model: nn.Module) -> nn.Module:
-    """The model for inference, with moments and scales that are not the initial ones."""
+    """The model for inference, with moments, scales and biases that are not the initial ones."""
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -164,6 +167,9 @@ def settled(model: nn.Module) -> nn.Module:
                 module.running_var.uniform_(0.5, 1.5)
                 module.weight.uniform_(0.5, 1.5)
                 module.bias.uniform_(-0.2, 0.2)
+        for parameter in model.parameters():
+            if parameter.ndim and (parameter == parameter.flatten()[0]).all():  # exporters make equal tensors one
+                parameter.add_(torch.randn_like(parameter) * 0.1)
     return model.eval()
 
 

@@ -138,6 +138,9 @@ WINDOW: Mapping[str, Any] = {"strides": [1, 1], "pads": [0] * 4, "dilations": [1
 COUNTS: Mapping[str, tuple[Callable[[], Node], int]] = {
     "Conv": (lambda: node_of(op.Conv(image(), W)), 2 * 6 * 3 * 4 * 3 * 4),
     "ConvTranspose": (lambda: node_of(op.ConvTranspose(image(2, 6, 4, 5), W)), 2 * 6 * 4 * 5 * 3 * 4),
+    "Einsum": (
+        lambda: node_of(op.Einsum(image(4, 1, 2, 7), image(1, 3, 7, 5), equation="...ij,...jk->...ik")), 4 * 3 * 2 * 7 * 5,
+    ),
     "Gemm": (lambda: node_of(op.Gemm(image(7, 2), image(7, 5), transA=1)), 2 * 7 * 5),
     "MatMul": (lambda: node_of(op.MatMul(image(4, 2, 7), image(4, 7, 5))), 4 * 2 * 7 * 5),
     "ConvInputGrad": (lambda: node_of(convolution.conv_input_grad(image(2, 6, 3, 4), W, spatial=[4, 5], **WINDOW)), 2 * 6 * 3 * 4 * 3 * 4),

@@ -19,7 +19,7 @@ Arrays = Mapping[str, np.ndarray]
 
 def model(
     nodes: Sequence[onnx.NodeProto],
-    inputs: Mapping[str, Sequence[int | str | None]],
+    inputs: Mapping[str, Any],
     outputs: Sequence[str],
     weights: Arrays | None = None,
     opset: int = 21,

@@ -86,7 +86,7 @@ CASES: dict[str, tuple[str, list[Any], dict[str, np.ndarray]]] = {
     "batch norm": (
         "BatchNormalization",
         [node("BatchNormalization", "x", "g", "b", "m", "v", epsilon=1e-3)],
-        {"g": normal(3), "b": normal(3, seed=1), "m": normal(3, seed=2), "v": np.float32([0.5, 1, 2])},
+        {"g": normal(3), "b": normal(3, seed=1), "m": normal(3, seed=2), "v": np.array([0.5, 1, 2], np.float32)},
     ),
 }  # fmt: skip
 

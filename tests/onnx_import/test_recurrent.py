@@ -49,7 +49,7 @@ X = {"x": normal(T, N, C)}
 
 @pytest.mark.parametrize(("kind", "direction", "first"), [*product(GATES, ("forward", "reverse", "bidirectional"), (0, N))])
 def test_directions_and_first_states(kind: str, direction: str, first: int, tmp_path: Path) -> None:
-    attrs = {"linear_before_reset": 1} if kind == "GRU" else {}
+    attrs: dict[str, Any] = {"linear_before_reset": 1} if kind == "GRU" else {}
     path = recurrent(tmp_path, kind, direction=direction, first=first, **attrs)
     learned = same(path, X, symbolic=False)
     assert set(learned) == {"w", "r", "b"}
@@ -84,7 +84,7 @@ NAMES = ["Affine", "Elu", "HardSigmoid", "LeakyRelu", "Relu", "ScaledTanh", "Sig
 
 @pytest.mark.parametrize("name", NAMES)
 def test_activations(name: str, tmp_path: Path) -> None:
-    settings = {"activation_alpha": [0.3], "activation_beta": [0.4]} if FUNCTIONS[name.lower()][1] is not None else {}
+    settings: dict[str, Any] = {"activation_alpha": [0.3], "activation_beta": [0.4]} if FUNCTIONS[name.lower()][1] is not None else {}
     same(recurrent(tmp_path, "RNN", activations=[name], **settings), X, symbolic=False)
 
 

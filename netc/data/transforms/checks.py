@@ -11,6 +11,7 @@ COLORS = ("color_jitter", "random_grayscale")  # fields that need images of byte
 MIXES = ("mixup_alpha", "cutmix_alpha")
 AUGMENTATIONS = (*MOVES[1:], *COLORS, "mixup_alpha")
 SCALES = {"random_resized_crop": ((0.08, 1.0), (3 / 4, 4 / 3)), "random_erasing": ((0.02, 0.33), (0.3, 3.3))}  # torchvision's defaults
+MOST_WORKERS = 256
 COLORED = 3  # channels of an image with colors
 
 
@@ -42,6 +43,8 @@ def limits(param: pb.TransformationParameter, field: str) -> tuple[Sequence[floa
 def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
     """The top after the transformation `param`. DataError lists all reasons why they do not fit."""
     errors = list(_misfits(param, top)) or list(_wrong(param, top)) if param.ByteSize() else []
+    if param.workers > MOST_WORKERS:
+        errors.append(Diagnostic(None, f"`workers` is {param.workers:,}. Expected at most {MOST_WORKERS}.", field="workers"))
     if errors:
         raise DataError(*errors)
     if not uses(param, MOVES):

@@ -57,7 +57,7 @@ class Transform:
             self._part(rows[chunk], first + start, out[chunk], [mask[chunk] for mask in masks], [mask[chunk] for mask in moved_masks])
 
         self.workers.apply(part, range(0, count, step))
-        return out, moved_masks
+        return out, moved_masks if self._moves else list(masks)
 
     def _part(self, rows: np.ndarray, first: int, out: np.ndarray, masks: Masks, moved_masks: Masks) -> None:
         images, means = self._moved(rows, first, masks, moved_masks) if self._moves else (rows, None)

@@ -9,6 +9,7 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     einsum,
     elementwise,
     flat,
+    grid,
     host,
     indexing,
     linear,

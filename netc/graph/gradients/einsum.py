@@ -4,42 +4,12 @@ The gradient with respect to an operand is the product of dy and the other opera
 Indices that only this operand has were summed, so dy is the same for all of them. An index that it has twice reads its diagonal.
 """
 
-from collections import Counter
-from dataclasses import dataclass
-from string import ascii_letters
-
 import numpy as np
 
-from netc.errors import GradientError
-from netc.graph.gradients.common import Gradients, sizes, text
+from netc.graph.einsum import Equation
+from netc.graph.gradients.common import Gradients, sizes
 from netc.graph.ir import Node, Value, constant, op, shape_of
 from netc.registry import gradient
-
-DOTS = "..."
-
-
-@dataclass(frozen=True)
-class Equation:
-    """The indices of each operand and of the output, a letter each. An ellipsis stands for letters that the equation does not use."""
-
-    operands: tuple[str, ...]
-    output: str
-
-    @classmethod
-    def of(cls, node: Node) -> "Equation":
-        equation = text(node, "equation", "").replace(" ", "")
-        left, arrow, right = equation.partition("->")
-        terms = left.split(",")
-        free = [c for c in ascii_letters if c not in equation]
-        dots = [x.rank - len(t.replace(DOTS, "")) if DOTS in t else 0 for t, x in zip(terms, node.operands, strict=True)]
-        if max(dots) > len(free):
-            raise GradientError("The op Einsum has a gradient only if letters are left for the axes of its ellipsis.")
-        batch = "".join(free[: max(dots)])
-        if not arrow:
-            counts = Counter(left.replace(DOTS, "").replace(",", ""))
-            right = (DOTS if DOTS in left else "") + "".join(sorted(c for c, n in counts.items() if n == 1))
-        operands = (t.replace(DOTS, batch[len(batch) - n :]) for t, n in zip(terms, dots, strict=True))
-        return cls(tuple(operands), right.replace(DOTS, batch))
 
 
 @gradient("Einsum")

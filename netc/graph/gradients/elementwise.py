@@ -121,7 +121,7 @@ def minimum(node: Node, dy: Value) -> Gradients:
 def clip(node: Node, dy: Value) -> Gradients:
     """The gradient passes between the bounds and at them. A bound gets the gradient of the elements that it replaced."""
     x, y = node.operands[0], node.outputs[0]
-    low, high = optional(node, 1), optional(node, 2)
+    low, high = (_finite(optional(node, k)) for k in (1, 2))
     above = None if low is None else op.GreaterOrEqual(x, low)
     below = None if high is None else op.LessOrEqual(x, high)
     within = above if below is None else below if above is None else op.And(above, below)
@@ -129,6 +129,12 @@ def clip(node: Node, dy: Value) -> Gradients:
     by_low = None if above is None or low is None else masked(op.And(op.Not(above), op.Equal(y, low)), dy)
     by_high = None if below is None or high is None else masked(_replaced(below, y, low), dy)
     return (found, by_low, by_high)[: len(node.inputs)]
+
+
+def _finite(bound: Value | None) -> Value | None:
+    """A bound; None for a constant that bounds no number."""
+    known = constant_value(bound)
+    return None if known is not None and abs(known) >= np.finfo(known.dtype).max else bound
 
 
 def _replaced(below: Value, y: Value, low: Value | None) -> Value:

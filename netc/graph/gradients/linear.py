@@ -2,6 +2,7 @@
 
 from netc.graph.gradients.common import Gradients, like
 from netc.graph.ir import Node, Value, op, symbolic
+from netc.graph.tensor_type import Dim
 from netc.registry import gradient
 
 
@@ -18,18 +19,18 @@ def matmul(node: Node, dy: Value) -> Gradients:
         b, dy = op.Unsqueeze(b, [1]), op.Unsqueeze(dy, [-1])
     if row:
         a, dy = op.Unsqueeze(a, [0]), op.Unsqueeze(dy, [-2])
-    da, db = _by_rows(a, b, dy) if a.rank > 2 == b.rank else (dy @ _swapped(b), _swapped(a) @ dy)
+    by_rows = a.rank > 2 == b.rank and not symbolic(b)
+    da, db = _by_rows(a, b, dy) if by_rows else (dy @ _swapped(b), _swapped(a) @ dy)
     return op.Squeeze(da, [-2]) if row else da, op.Squeeze(db, [-1]) if column else db
 
 
 def _by_rows(a: Value, b: Value, dy: Value) -> tuple[Value, Value]:
     """The gradients of a product of many rows and one matrix: one product for all rows, so that no sum over a batch follows."""
-    rows, drows = _rows(a), _rows(dy)
+    rows, drows = _rows(a, b.shape[0]), _rows(dy, b.shape[1])
     return like(op.Gemm(drows, b, transB=1), a), op.Gemm(rows, drows, transA=1)
 
 
-def _rows(x: Value) -> Value:
-    width = int(x.shape[-1])
+def _rows(x: Value, width: Dim) -> Value:
     return op.Reshape(x, [-1, width], shape=("rows", width) if symbolic(x) else None)
 
 

@@ -2,24 +2,23 @@
 
 from typing import Any
 
-from netc.graph.gradients.common import Gradients, only
+from netc.graph.gradients.common import Gradients, only, sizes
 from netc.graph.gradients.windows import transposed_window, window
 from netc.graph.ir import TRAINING, Node, Value, op
 from netc.graph.training_ops import activation, convolution, loss, normalization, upsample
 from netc.registry import gradient
 
 
-def _spatial(x: Value) -> Any:
-    """The sizes of the spatial axes. In training graphs they are numbers."""
-    return list(x.shape[2:])
+def _spatial(x: Value, node: Node) -> list[int]:
+    return sizes(x, range(2, x.rank), node)
 
 
 @gradient("Conv")
 def conv(node: Node, dy: Value) -> Gradients:
     x, w, *b = node.operands
-    attrs: Any = window(node, _spatial(w)).attrs | {"group": node.attrs.get("group", 1)}
-    dx = convolution.conv_input_grad(dy, w, spatial=_spatial(x), **attrs)
-    dw: Any = convolution.conv_filter_grad(x, dy, kernel_shape=_spatial(w), bias=int(bool(b)), **attrs)
+    attrs: Any = window(node, _spatial(w, node)).attrs | {"group": node.attrs.get("group", 1)}
+    dx = convolution.conv_input_grad(dy, w, spatial=_spatial(x, node), **attrs)
+    dw: Any = convolution.conv_filter_grad(x, dy, kernel_shape=_spatial(w, node), bias=int(bool(b)), **attrs)
     return (dx, *dw) if b else only(node, dx, dw)
 
 
@@ -27,9 +26,9 @@ def conv(node: Node, dy: Value) -> Gradients:
 def conv_transpose(node: Node, dy: Value) -> Gradients:
     """The transpose of a convolution from y to x: the two gradients change roles."""
     x, w = node.operands[:2]
-    attrs: Any = transposed_window(node, _spatial(w)).attrs | {"group": node.attrs.get("group", 1)}
+    attrs: Any = transposed_window(node, _spatial(w, node)).attrs | {"group": node.attrs.get("group", 1)}
     dx = op.Conv(dy, w, **attrs)
-    dw: Any = convolution.conv_filter_grad(dy, x, kernel_shape=_spatial(w), **attrs)
+    dw: Any = convolution.conv_filter_grad(dy, x, kernel_shape=_spatial(w, node), **attrs)
     return only(node, dx, dw, op.ReduceSum(dy, [0, *range(2, x.rank)], keepdims=0))
 
 
@@ -37,7 +36,7 @@ def conv_transpose(node: Node, dy: Value) -> Gradients:
 def upsample_(node: Node, dy: Value) -> Gradients:
     """The second input only gives a size, so it has no gradient."""
     attrs: dict[str, Any] = {name: node.attrs[name] for name in ("scale", "mode", "align") if name in node.attrs}
-    return (upsample.upsample_grad(dy, spatial=_spatial(node.operands[0]), **attrs), None)[: len(node.inputs)]
+    return (upsample.upsample_grad(dy, spatial=_spatial(node.operands[0], node), **attrs), None)[: len(node.inputs)]
 
 
 @gradient("LRN")

@@ -14,31 +14,31 @@ from netc.registry import gradient
 
 @gradient("Resize")
 def resize(node: Node, dy: Value) -> Gradients:
-    rules = _rules(node)
-    for number, axis in _axes(node).items():
+    rules = rules_of(node)
+    for number, axis in axes_of(node).items():
         if axis.n != axis.m or rules.coordinates == "tf_crop_and_resize" or axis.scale != 1:
             dy = add_along(dy, number, axis.n, *taps(axis, rules))
     return only(node, dy)
 
 
-def _rules(node: Node) -> Rules:
+def rules_of(node: Node) -> Rules:
+    """The attributes, with ONNX's defaults. GradientError for a word that none of the tables has."""
     found = Rules(
         text(node, "mode", "nearest"),
         text(node, "coordinate_transformation_mode", "half_pixel"),
         text(node, "nearest_mode", "round_prefer_floor"),
         node.attrs.get("cubic_coeff_a", -0.75),
         bool(node.attrs.get("exclude_outside", 0)),
+        bool(node.attrs.get("antialias", 0)),
     )
     for name, word, table in (("mode", found.mode, MODES), ("coordinates", found.coordinates, COORDINATES), ("", found.nearest, NEAREST)):
         if word not in table:
             raise GradientError(f"The op Resize with {name or 'nearest_mode'} {word} has no gradient.")
-    if node.attrs.get("antialias", 0) and found.mode != "nearest":
-        raise GradientError("The op Resize with antialias has no gradient.")
     return found
 
 
-def _axes(node: Node) -> dict[int, Axis]:
-    """The axes that are resized, by their numbers."""
+def axes_of(node: Node) -> dict[int, Axis]:
+    """The axes whose sizes are known, by their numbers."""
     x, y = node.operands[0], node.outputs[0]
     numbers = [int(a) % x.rank for a in node.attrs.get("axes", range(x.rank))]
     numbers = [a for a in numbers if x.shape[a] != y.shape[a] or isinstance(x.shape[a], int)]

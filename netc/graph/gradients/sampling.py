@@ -33,6 +33,7 @@ class Rules:
     nearest: str
     cubic_a: float
     exclude_outside: bool
+    antialias: bool = False
 
 
 def _half_pixel(x: Numbers, a: Axis) -> Numbers:
@@ -93,26 +94,33 @@ def _nearest(x: Numbers, axis: Axis, rules: Rules) -> tuple[Numbers, Numbers]:
     return index[:, None], np.ones((axis.m, 1), np.float32)
 
 
-def _linear(x: Numbers, axis: Axis, rules: Rules) -> tuple[Numbers, Numbers]:
-    x = np.clip(x, 0, np.float32(axis.n - 1))
-    first = np.minimum(x.astype(np.int64), axis.n - 1)
-    second = np.minimum(first + 1, axis.n - 1)
-    share = x - first.astype(np.float32)
-    return np.stack([first, second], 1), np.stack([ONE - share, share], 1)
-
-
-def _cubic(x: Numbers, axis: Axis, rules: Rules) -> tuple[Numbers, Numbers]:
-    """Keys' cubic convolution over four elements. Beyond the border the last element counts, or none."""
-    first = np.floor(x).astype(np.int64)
-    share, a = (x - first)[:, None].astype(np.float64), rules.cubic_a
-    far = np.abs(share - np.arange(-1, 3))
-    near = ((a + 2) * far - (a + 3)) * far * far + 1
-    weight = np.where(far <= 1, near, ((a * far - 5 * a) * far + 8 * a) * far - 4 * a)
-    index = first[:, None] + np.arange(-1, 3)
+def _filtered(x: Numbers, axis: Axis, rules: Rules) -> tuple[Numbers, Numbers]:
+    """The elements in reach of a filter. Beyond the border the last element counts, or none. An antialias filter is wider if it shrinks."""
+    stretch = max(1.0, 1 / float(axis.scale)) if rules.antialias else 1.0
+    reach = FILTERS[rules.mode][0] * stretch
+    centre = x.astype(np.float64)[:, None] + 0.5
+    first, last = (np.floor(centre + side + 0.5).astype(np.int64) for side in (-reach, reach))
+    index = first + np.arange((last - first).max(initial=1))
+    weight = FILTERS[rules.mode][1](np.abs(index - centre + 0.5) / stretch, rules.cubic_a) * (index < last)
     if rules.exclude_outside:
         weight = weight * ((index >= 0) & (index < axis.n))
+    if rules.exclude_outside or rules.antialias:
         weight = weight / weight.sum(1, keepdims=True)
     return np.clip(index, 0, axis.n - 1), weight
 
 
-MODES: dict[str, Callable[[Numbers, Axis, Rules], tuple[Numbers, Numbers]]] = {"nearest": _nearest, "linear": _linear, "cubic": _cubic}
+def _triangle(far: Numbers, a: float) -> Numbers:
+    result: Numbers = np.maximum(0, 1 - far)
+    return result
+
+
+def _cubic(far: Numbers, a: float) -> Numbers:
+    """Keys' cubic convolution (1981)."""
+    near = ((a + 2) * far - (a + 3)) * far * far + 1
+    return np.where(far < 1, near, np.where(far < 2, ((a * far - 5 * a) * far + 8 * a) * far - 4 * a, 0))
+
+
+FILTERS: dict[str, tuple[float, Callable[[Numbers, float], Numbers]]] = {"linear": (1, _triangle), "cubic": (2, _cubic)}
+MODES: dict[str, Callable[[Numbers, Axis, Rules], tuple[Numbers, Numbers]]] = {
+    "nearest": _nearest, "linear": _filtered, "cubic": _filtered,
+}  # fmt: skip

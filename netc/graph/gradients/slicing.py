@@ -5,7 +5,7 @@ import numpy as np
 from netc.errors import GradientError
 from netc.graph.gradients.along import add_along
 from netc.graph.gradients.common import Gradients, like, numbers, only, optional, sizes, text
-from netc.graph.ir import TRAINING, Node, Value, cast, constant, constant_value, op
+from netc.graph.ir import TRAINING, Node, Value, cast, constant, constant_value, op, zeros_like
 from netc.graph.needed import needed
 from netc.graph.tensor_type import MOST_VALUES, Dim
 from netc.registry import gradient
@@ -23,17 +23,26 @@ def slice_(node: Node, dy: Value) -> Gradients:
     on = [int(a) % x.rank for a in (range(len(starts)) if axes is None else axes)]
     by = [1] * len(on) if steps is None else [int(s) for s in steps]
     begin, end = [0] * x.rank, [0] * x.rank
+    if 0 in dy.shape:
+        return only(node, zeros_like(x))
     for axis, first, last, step in zip(on, map(int, starts), map(int, ends), by, strict=True):
         n = x.shape[axis]
         if isinstance(n, str):
             if step != 1 or first != 0 or last < MOST_VALUES:
                 return only(node, _scattered(node, dy))
             continue
-        kept = range(n)[slice(first, last, step)] if step > 0 or last >= -n else range(n)[slice(first, None, step)]
+        kept = _kept(n, first, last, step)
         dy = _stretched(dy, axis, kept.step) if len(kept) > 1 else dy
         low, high = (min(kept), max(kept) + 1) if kept else (0, 0)
         begin[axis], end[axis] = low, n - high
     return only(node, op.Pad(dy, [*begin, *end], shape=x.shape) if any((*begin, *end)) else dy)
+
+
+def _kept(n: int, first: int, last: int, step: int) -> range:
+    """The rows of an axis that ONNX cuts out. A bound beyond the axis counts as its end, also for steps back, unlike in Python."""
+    first, last = (bound + n if bound < 0 else bound for bound in (first, last))
+    least, most = (0, n) if step > 0 else (-1, n - 1)
+    return range(min(max(first, 0), most), min(max(last, least), most), step)
 
 
 def _stretched(dy: Value, axis: int, step: int) -> Value:

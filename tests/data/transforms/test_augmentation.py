@@ -116,6 +116,8 @@ def test_masks_move_with_their_images(param: str) -> None:
     masks = IMAGES[:, 0].astype(np.int64)
     images, (moved_masks,) = transform_of(param)(IMAGES, 8, [masks])
     assert moved_masks.dtype == np.int64 and np.array_equal(images[:, 0], moved_masks)
+    _, (same,) = transform_of(param.replace("crop_size: 6", ""), phase="TEST")(IMAGES, 8, [masks])
+    assert np.array_equal(same, masks)
     _, (one_channel,) = transform_of(param)(IMAGES, 8, [masks[:, None]])
     assert np.array_equal(one_channel[:, 0], moved_masks)
 

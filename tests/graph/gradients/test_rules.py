@@ -24,7 +24,7 @@ from netc.runtime.kernel_table import CUDA
 from netc.runtime.session import Session
 from tests.differences import check_gradient
 from tests.graph.gradients.arrays import RNG, Fixed, away, normal, small
-from tests.graph.gradients.rows import elementwise, linear, moving, normalization, pooling, reduction, resize
+from tests.graph.gradients.rows import elementwise, grid, linear, moving, normalization, pooling, reduction, resize
 from tests.layers.formulas import FORMULAS
 from tests.layers.nets import net
 from tests.layers.test_gradients import ROWS as LAYERS
@@ -139,7 +139,9 @@ LEARNING: dict[str, Any] = {
         for m, a in (("nearest", 0), ("linear", 0), ("linear", 1))
     ] + [(lambda x: upsample(x, constant(np.zeros((1, 1, 4, 9))), mode="linear", align=0), normal(1, 2, 5, 3))],
 }  # fmt: skip
-ROWS = elementwise.ROWS | linear.ROWS | moving.ROWS | normalization.ROWS | pooling.ROWS | reduction.ROWS | resize.ROWS | LEARNING
+ROWS = (
+    elementwise.ROWS | grid.ROWS | linear.ROWS | moving.ROWS | normalization.ROWS | pooling.ROWS | reduction.ROWS | resize.ROWS | LEARNING
+)
 STANDARD = {name: rows for name, rows in ROWS.items() if name not in LEARNING}
 FLAT = {name for (domain, name), rule in registry.gradient.items() if rule is flat}  # no gradient, so nothing to compare
 HOSTED = {"netc.host.Python"}  # backward is a user's own method: tests/layers/test_python.py

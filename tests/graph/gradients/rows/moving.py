@@ -103,6 +103,9 @@ CUTS: dict[str, Any] = {
         cut(2, 7, 3, starts=[5], ends=[0], axes=[1], steps=[-2]),
         cut(2, 7, 3, starts=[-2, -1], ends=[-6, -LAST], axes=[1, 2], steps=[-3, -1]),
         cut(2, 3, starts=[0, 0], ends=[LAST, 2]),
+        cut(2, 4, 3, starts=[-8], ends=[-6], axes=[1], steps=[-3]),  # one row, where Python cuts none
+        cut(2, 4, 3, starts=[9], ends=[1], axes=[1], steps=[-2]),
+        cut(2, 4, 3, starts=[2], ends=[2], axes=[1], steps=[2]),  # no row
         cut_in_a_run(2, 5, 3, out=(2, 3, 3), starts=[1], ends=[4], axes=[1], steps=None),
         cut_in_a_run(2, 5, 4, out=(2, 2, 4), starts=[4, 3], ends=[0, -9], axes=[1, 2], steps=[-2, -1]),
         cut_in_a_run(5, 2, out=(2, 2), starts=[1], ends=[4], axes=[0], steps=[2]),

@@ -33,6 +33,7 @@ ROWS: dict[str, Any] = {
             scaled(1, 1, 1.5, 2, region=REGION, mode=m, coordinate_transformation_mode="tf_crop_and_resize", extrapolation_value=9.0)
             for m in ("nearest", "linear")
         ),
+        *(scaled(1, 1, 0.5, 1.6, mode=m, antialias=1, exclude_outside=e) for m in ("linear", "cubic") for e in (0, 1)),
         sized(2, 3, 7, 3, mode="linear"),
         sized(7, 1, axes=[2, -1], mode="linear"),
         sized(9, 9, axes=[2, 3], mode="linear", keep_aspect_ratio_policy="not_larger"),
