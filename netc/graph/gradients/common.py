@@ -1,7 +1,6 @@
 """What several gradient rules share."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from netc.errors import GradientError
 from netc.graph.ir import Node, Value, constant, constant_value, op, shape_of
@@ -48,8 +47,7 @@ def like(dx: Value, x: Value) -> Value:
 
 def text(node: Node, name: str, default: str) -> str:
     """An attribute that is a word."""
-    value: Any = node.attrs.get(name, default)
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return str(node.attrs.get(name, default))
 
 
 def product_of_others(x: Value, product: Value, zeros: Value) -> Value:

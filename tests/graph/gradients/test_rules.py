@@ -86,7 +86,7 @@ LEARNING: dict[str, Any] = {
         for k in (0, 1)
     ],
     f"{TRAINING}.Cell": [
-        (lambda x, h, w, k=k: recurrent_cells.cell(x, None, h, w, None, kind="RNN")[k], normal(3, 2, 4), normal(2, 4), normal(4, 4))
+        (lambda x, h, w, k=k: recurrent_cells.cell(x, None, h, w, None, kind="RNN")[k], small(3, 2, 4), small(2, 4), small(4, 4))
         for k in (0, 1)
     ],
     f"{TRAINING}.CTC": [
