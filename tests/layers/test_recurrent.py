@@ -241,7 +241,7 @@ STEEP = "num_output: 3, layer_norm: true, weight_filler: {type: uniform, min: -1
 def test_gradients_of_normalization(layer: str, provider: str) -> None:
     """A normalization is steep where its input varies little, so the steps of the differences are small."""
     rng = np.random.default_rng(2)
-    inputs = {
+    inputs: dict[str, Any] = {
         "x": rng.normal(size=(3, 2, 4)),
         "cont": [[0, 0], [1, 1], [1, 0]],
         "h": rng.normal(size=(1, 2, 2)),
