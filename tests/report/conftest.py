@@ -36,6 +36,16 @@ layers:
 solver: {base_lr: 0.1, max_iter: 60, display: 20}
 """
 
+SCENES = """\
+name: scenes
+layers:
+  - Data: {source: scenes.npz, batch_size: 20, test_batch_size: 7, test_fraction: 0.2}
+  - Convolution: {num_output: 3, kernel_size: 3, pad: 1, weight_filler: xavier}
+  - SoftmaxWithLoss
+  - MeanIoU: {bottom: [conv1, label], top: [mean_iou, iou]}
+solver: {type: Adam, base_lr: 0.01, max_iter: 20, display: 5}
+"""
+
 PEOPLE = """\
 name: people
 layers:
@@ -104,13 +114,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "coder.yaml").write_text(CODER)
     (folder / "machine.yaml").write_text(MACHINE)
     (folder / "numbers.yaml").write_text(NUMBERS)
+    (folder / "scenes.yaml").write_text(SCENES)
     rows = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
     np.savez(folder / "numbers.npz", data=rows, label=rows.sum(1, keepdims=True))
+    scenes = np.random.default_rng(0).integers(0, 3, (60, 8, 10), dtype=np.uint8)
+    np.savez(folder / "scenes.npz", data=80 * scenes[:, None], label=scenes)
     series = recurrent_nets.SERIES.replace("t.csv", "one.csv").replace("test_fraction: 0.2", "test_fraction: 0.3")
     (folder / "series.yaml").write_text(series.replace("max_iter", "display: 50, max_iter"))
     commands: list[tuple[str | Path, ...]] = [(small,), (small, "--set", "solver.base_lr=0.05")]
     commands += [
-        (folder / f"{name}.yaml",) for name in ("coder", "machine", "numbers", "trees", "letters", "series", "people", "prices", "days")
+        (folder / f"{name}.yaml",)
+        for name in ("coder", "machine", "numbers", "trees", "letters", "series", "people", "prices", "days", "scenes")
     ]
     for command in commands:
         result = netc("train", *command, "--no-publish", "--runs", folder / "runs")

@@ -22,6 +22,7 @@ SECTIONS = {
     "coder/1": {"Result", "Curves", "Pretraining", "Gradient health", "First layer", "Reconstructions", "Environment", "Command and net"},
     "machine/1": {"Result", "Curves", "First layer", "Samples", "Environment", "Command and net"},
     "numbers/1": {"Result", "Curves", "Estimates", "Environment", "Command and net"},
+    "scenes/1": {"Result", "Curves", "Confusion matrix", "Classes", "First layer", "Masks", "Environment", "Command and net"},
     "trees/1": {"Result", "Curves", "Confusion matrix", "Trees", "Environment", "Command and net"},
     "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Generated text", "Memory", "Environment",
                   "Command and net"},

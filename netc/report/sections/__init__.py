@@ -4,6 +4,6 @@ A section takes a Run and returns HTML, or None if it does not apply. A section 
 its data, and is skipped while the run is active.
 """
 
-from netc.report.sections import headline, tables, forecasts, health, classes, estimates, pictures, trees, sequences, environment  # noqa: I001  their order is the page's
+from netc.report.sections import headline, tables, forecasts, health, classes, estimates, pictures, masks, trees, sequences, environment  # noqa: I001  their order is the page's
 
-__all__ = ["classes", "environment", "estimates", "forecasts", "headline", "health", "pictures", "sequences", "tables", "trees"]
+__all__ = ["classes", "environment", "estimates", "forecasts", "headline", "health", "masks", "pictures", "sequences", "tables", "trees"]

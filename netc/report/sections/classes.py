@@ -74,6 +74,8 @@ def worst_mistakes(run: Run) -> Markup | None:
     if classified is None or not len(net.sources) or net.sources[0].source is None or net.sources[0].type == "TreeData":
         return None
     source, pictures = net.sources[0], images_of(net)
+    if pictures and any(len(top.shape) > 1 for top in net.sources[0].source.tops[1:2]):
+        return None  # each pixel has a label, and the section Masks shows them
     worst = classified.worst(PICTURES if pictures else ROWS)
     if not len(worst):
         return paragraph("All {} test rows are correct.", f"{len(classified.labels):,}")
