@@ -20,11 +20,11 @@ from netc.errors import SpecError
 from netc.graph.contract import NEXT, STATE
 from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant_value, toposort
 from netc.graph.leaves import InputInfo
+from netc.graph.replaced import replacement
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, ML, ML_OPSET, OPSET, STRING
 from netc.graph.training_ops import trace
 from netc.graph.training_ops.define import CPU, Body, freeze
-from netc.graph.workarounds import replacement
 
 SMALL, LARGEST = 1024, 2**31 - 2**20  # bytes of constants: those that need no hash, and the most of a file, protobuf's limit
 
@@ -145,6 +145,8 @@ class _Writer:
                 own = len(inputs) - len(inner.captured)
                 attrs[key] = self._subgraph(inner, inputs[own:], label)
                 inputs = inputs[:own]
+        while inputs and not inputs[-1] and not node.domain:  # onnxruntime's DFT reads them although they are omitted
+            inputs.pop()
         name = self._called(node) if node.domain == TRAINING else node.op
         proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:

@@ -1,4 +1,4 @@
-"""Other forms of ops that onnxruntime computes wrongly in some cases."""
+"""Nodes that a version of onnxruntime runs wrongly, and what a model has in their place."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from netc.graph.training_ops.define import Body
 
 
 def replacement(node: Node) -> Body | None:
-    """Return a body that computes a node in another way; None if onnxruntime computes it right."""
-    return _evenly_padded(node) or _compared(node) or _rounded_down(node)
+    """Return the body that replaces a node; None for a node that stays."""
+    return next((body for find in (_evenly_padded, _compared, _rounded_down) if (body := find(node)) is not None), None)
 
 
 def _evenly_padded(node: Node) -> Body | None:
