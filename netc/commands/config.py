@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from netc import terminal
 from netc.data.settings import shuffles
 from netc.spec import Document, Job, to_yaml
-from netc.spec.fields import LAYER_FIELDS, messages, own_fields
+from netc.spec.fields import LAYER_FIELDS, SINGLE, messages, own_fields
 from netc.spec.reading import LAYER, SOLVER
 from netc.spec.scalars import to_text
 from netc.spec.solver_settings import UNSET
@@ -17,7 +17,7 @@ from netc.spec.solver_settings import UNSET
 FILE, SET, RULE, CAFFE, NETC = "file", "--set", "filled in", "Caffe's default", "netc's default"
 OWN_FROM = 1000  # field numbers of netc's own fields start here
 LISTS = {"stride": "1", "pad": "0", "dilation": "1"}  # defaults of repeated fields
-SPOKEN = ("name", "type", "bottom", "top", "include", "exclude", "loss_weight", "param", "propagate_down", "phase")
+SPOKEN = ("name", "type", "bottom", "top", "include", "exclude", "loss_weight", "param", "propagate_down", "freeze", "lr_mult", "phase")
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class Walk:
         had = getattr(old, field.name) if old is not None else None
         if field.message_type is None:
             changed = had is not None and (value != had or not _is_set(old, field))
-            of_filler = message.DESCRIPTOR.name == "FillerParameter"  # a filler can be given as its type only
-            known = self.document.states(*here) or (of_filler and self.document.states(*at))
+            short = message.DESCRIPTOR.name in SINGLE  # a filler, for example, can be given as its type only
+            known = self.document.states(*here) or (short and self.document.states(*at))
             origin = SET if changed else FILE if known else RULE
             text = ", ".join(to_text(field, v) for v in value) if field.is_repeated else to_text(field, value)
             yield Setting(path, text, origin, str(self.document.place(*here)) if origin == FILE else "")

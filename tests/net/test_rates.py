@@ -144,3 +144,11 @@ def test_protobuf_text_has_the_same_fields(tmp_path: Path) -> None:
 def test_the_command_line_sets_them(tmp_path: Path) -> None:
     program = load(write_small(tmp_path), "solver.freeze=[conv1, ip1]", "layers.ip2.lr_mult=0.25")
     assert program.states["conv1.weight"].state.frozen and program.states["ip2.bias"].state.lr_mult == 0.25
+
+
+def test_config_and_diff_show_them(tmp_path: Path) -> None:
+    a = write_small(tmp_path)
+    b = write_small(tmp_path, NET.replace("kernel_size: 3,", "kernel_size: 3, freeze: [bias], lr_mult: {weight: 0.5},"), "b.yaml")
+    assert "layers.conv1.freeze: bias" in netc("config", b).stdout
+    printed = netc("diff", a, b).stdout
+    assert "~ layers.conv1.freeze: unset -> bias\n" in printed and "~ layers.conv1.lr_mult.0.lr_mult: unset -> 0.5\n" in printed

@@ -84,7 +84,7 @@ def _input(file: OnnxFile) -> TensorInfo:
     if len(file.inputs) != 1:
         names = ", ".join(described(info) for info in file.inputs)
         text = f"{file.path.name} has {len(file.inputs)} inputs: {names}. netc init writes nets for files with one."
-        raise SpecError(f"{text} Write the Model layer yourself, with a bottom for each; `fixed` sets inputs that are one number.")
+        raise SpecError(f"{text} Write the Model layer yourself, with a bottom for each; `netc help fine_tune` has an example.")
     return file.inputs[0]
 
 
