@@ -114,10 +114,15 @@ def _gather(call: "Call") -> Shape:
     return (*call.x.shape[:axis], *call.need(1).shape, *call.x.shape[axis + 1 :])
 
 
+def _same(call: "Call") -> Shape:
+    return call.x.shape
+
+
 ELEMENTWISE = {
     "Add", "And", "BitwiseAnd", "BitwiseOr", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min",
     "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
 }  # fmt: skip
 SHAPES: dict[str, Callable[["Call"], Shape | None]] = {
-    "Gather": _gather, "Pad": _pad, "Range": _range, "Resize": _resize, "Slice": _slice, "Tile": _tile,
+    "Gather": _gather, "GroupNormalization": _same, "MeanVarianceNormalization": _same, "Pad": _pad, "Range": _range, "Resize": _resize,
+    "Slice": _slice, "Tile": _tile,
 }  # fmt: skip
