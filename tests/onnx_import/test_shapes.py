@@ -53,7 +53,8 @@ def test_every_shape_has_a_form() -> None:
 @pytest.mark.parametrize(
     ("size", "start", "end", "step", "wanted"),
     [
-        (7, 1, -1, 2, 3), (7, -1, -100, -1, 7), ("N", 0, LAST, 1, "N"), ("N", 1, LAST, 1, "N-1"), ("N", 0, -1, 1, "N-1"), ("N", 0, N, 1, "N"),
+        (7, 1, -1, 2, 3), (7, -1, -100, -1, 7),
+        ("N", 0, LAST, 1, "N"), ("N", 1, LAST, 1, "N-1"), ("N", 0, -1, 1, "N-1"), ("N", 0, N, 1, "N"),
         ("N", 0, 1, 1, 1), ("N", 0, 2, 1, None), ("N", -1, -LAST * 2, -1, "N"), ("N", 0, LAST, 2, None), ("N", -1, LAST, 1, 1),
     ],
 )  # fmt: skip
