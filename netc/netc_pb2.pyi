@@ -704,7 +704,7 @@ class ErasingParameter(_message.Message):
     def __init__(self, p: _Optional[float] = ..., scale: _Optional[_Iterable[float]] = ..., ratio: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class DataParameter(_message.Message):
-    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last", "image_column", "root_folder", "arrays", "one_hot", "one_channel", "part_column")
+    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "tokenizer", "time_major", "labelled", "validation_source", "regression", "columns", "classes", "channels_last", "image_column", "root_folder", "arrays", "one_hot", "one_channel", "part_column", "mask_folder")
     class DB(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         LEVELDB: _ClassVar[DataParameter.DB]
@@ -715,8 +715,12 @@ class DataParameter(_message.Message):
         __slots__ = ()
         CHARACTERS: _ClassVar[DataParameter.Tokens]
         WORDS: _ClassVar[DataParameter.Tokens]
+        BPE: _ClassVar[DataParameter.Tokens]
+        WORDPIECE: _ClassVar[DataParameter.Tokens]
     CHARACTERS: DataParameter.Tokens
     WORDS: DataParameter.Tokens
+    BPE: DataParameter.Tokens
+    WORDPIECE: DataParameter.Tokens
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     RAND_SKIP_FIELD_NUMBER: _ClassVar[int]
@@ -735,6 +739,7 @@ class DataParameter(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     MOST_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_FIELD_NUMBER: _ClassVar[int]
     TIME_MAJOR_FIELD_NUMBER: _ClassVar[int]
     LABELLED_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -748,6 +753,7 @@ class DataParameter(_message.Message):
     ONE_HOT_FIELD_NUMBER: _ClassVar[int]
     ONE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     PART_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    MASK_FOLDER_FIELD_NUMBER: _ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -766,6 +772,7 @@ class DataParameter(_message.Message):
     steps: int
     tokens: DataParameter.Tokens
     most_tokens: int
+    tokenizer: str
     time_major: bool
     labelled: int
     validation_source: str
@@ -779,7 +786,8 @@ class DataParameter(_message.Message):
     one_hot: bool
     one_channel: bool
     part_column: str
-    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ..., regression: _Optional[bool] = ..., columns: _Optional[_Iterable[str]] = ..., classes: _Optional[_Iterable[str]] = ..., channels_last: _Optional[bool] = ..., image_column: _Optional[str] = ..., root_folder: _Optional[str] = ..., arrays: _Optional[_Iterable[str]] = ..., one_hot: _Optional[bool] = ..., one_channel: _Optional[bool] = ..., part_column: _Optional[str] = ...) -> None: ...
+    mask_folder: str
+    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., tokenizer: _Optional[str] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ..., regression: _Optional[bool] = ..., columns: _Optional[_Iterable[str]] = ..., classes: _Optional[_Iterable[str]] = ..., channels_last: _Optional[bool] = ..., image_column: _Optional[str] = ..., root_folder: _Optional[str] = ..., arrays: _Optional[_Iterable[str]] = ..., one_hot: _Optional[bool] = ..., one_channel: _Optional[bool] = ..., part_column: _Optional[str] = ..., mask_folder: _Optional[str] = ...) -> None: ...
 
 class TableParameter(_message.Message):
     __slots__ = ("source", "query", "label", "task", "classes", "columns", "ignore", "weight", "split", "test_source", "validation_source", "batch_size", "test_batch_size", "shuffle", "format", "series")
@@ -1214,20 +1222,24 @@ class EmbedParameter(_message.Message):
     def __init__(self, num_output: _Optional[int] = ..., input_dim: _Optional[int] = ..., bias_term: _Optional[bool] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
 
 class RecurrentParameter(_message.Message):
-    __slots__ = ("num_output", "weight_filler", "bias_filler", "debug_info", "expose_hidden", "carry")
+    __slots__ = ("num_output", "weight_filler", "bias_filler", "debug_info", "expose_hidden", "carry", "proj_size", "layer_norm")
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
     BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
     DEBUG_INFO_FIELD_NUMBER: _ClassVar[int]
     EXPOSE_HIDDEN_FIELD_NUMBER: _ClassVar[int]
     CARRY_FIELD_NUMBER: _ClassVar[int]
+    PROJ_SIZE_FIELD_NUMBER: _ClassVar[int]
+    LAYER_NORM_FIELD_NUMBER: _ClassVar[int]
     num_output: int
     weight_filler: FillerParameter
     bias_filler: FillerParameter
     debug_info: bool
     expose_hidden: bool
     carry: bool
-    def __init__(self, num_output: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., debug_info: _Optional[bool] = ..., expose_hidden: _Optional[bool] = ..., carry: _Optional[bool] = ...) -> None: ...
+    proj_size: int
+    layer_norm: bool
+    def __init__(self, num_output: _Optional[int] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., debug_info: _Optional[bool] = ..., expose_hidden: _Optional[bool] = ..., carry: _Optional[bool] = ..., proj_size: _Optional[int] = ..., layer_norm: _Optional[bool] = ...) -> None: ...
 
 class AttentionParameter(_message.Message):
     __slots__ = ("heads", "kv_heads", "causal", "dropout", "bias_term", "rotary", "rotary_base", "mask", "weight_filler", "bias_filler")

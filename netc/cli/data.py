@@ -1,10 +1,15 @@
 """`netc data`: show, download and create data sets."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import allows_python, net_file, options
+
+if TYPE_CHECKING:
+    from netc.commands.show import Look
 
 
 @main.group()
@@ -76,9 +81,7 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
 
     netc data show photos.yaml --augmented -o page.html
     """
-    import os
     import shutil
-    import sys
 
     from netc import registry
     from netc.commands import show as showing
@@ -101,7 +104,18 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
     found = showing.look(source, layer, allows_python())
     if output:
         click.echo(showing.write(found, output))
-        return
+    else:
+        _print(found)
+
+
+def _print(found: "Look") -> None:
+    """Print rows or images as text, in colours on a terminal."""
+    import os
+    import shutil
+    import sys
+
+    from netc.commands import show as showing
+
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for line in showing.terminal(found, colour, shutil.get_terminal_size().columns):
         terminal.own(line)

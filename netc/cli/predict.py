@@ -16,7 +16,8 @@ from netc.cli.options import note, options
     "-o",
     "--output",
     metavar="FILE",
-    help="Write the outputs to this file instead of printing them: .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl or .txt.",
+    help="Write the outputs to this file instead of printing them: .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl or .txt; "
+    "or .png for the class of each pixel of an image.",
 )
 @click.option(
     "--threshold",

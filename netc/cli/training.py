@@ -177,6 +177,43 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
         terminal.say(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
 
 
+@main.command("find-lr")
+@click.argument("net")
+@options("set", "plugin", "unknown", "provider", "target", "threads")
+@click.option("--from", "low", default=1e-7, show_default=True, type=float, metavar="RATE", help="Start with this rate.")
+@click.option("--to", "high", default=10.0, show_default=True, type=float, metavar="RATE", help="End with this rate.")
+@click.option("--iterations", default=100, show_default=True, type=int, help="Train this many iterations.")
+@click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights, as `netc train` does.")
+@click.option("--save", metavar="FILE", help="Write the curve to this .svg file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result with all rates and losses as JSON.")
+def find_lr(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, target: str | None,
+            threads: int | None, low: float, high: float, iterations: int, weights: tuple[str, ...], save: str | None,
+            as_json: bool) -> None:  # fmt: skip
+    """Find a learning rate for a net.
+
+    Trains NET for some iterations while the rate rises exponentially, until the loss diverges (Smith 2017). Recommends the rate at
+    which the loss falls fastest, or a tenth of the rate with the lowest loss if that is smaller. The schedule and the `base_lr` of the
+    net have no effect. No run and no weights are written.
+
+    Examples: netc find-lr nets/lenet.yaml
+
+    netc find-lr nets/lenet.yaml --set solver.type=Adam --save rates.svg
+    """
+    import json
+
+    from netc.commands.find_lr import FindOptions, table
+    from netc.commands.find_lr import as_json as json_of
+    from netc.commands.find_lr import find_lr as find
+
+    asked = FindOptions(low, high, iterations, weights, provider, target, threads, save)
+    found = find(compilation_of(net, overrides, plugins, dropped), asked)
+    if as_json:
+        click.echo(json.dumps(json_of(found), indent=2))
+        return
+    for line in [*table(found), *([f"picture {save}"] if save else [])]:
+        terminal.say(line)
+
+
 @main.command("time")
 @click.argument("net")
 @options("set", "plugin", "unknown", "provider", "threads")

@@ -118,7 +118,7 @@ def _texts(layer: pb.LayerParameter, described: data.Description, source: data.S
     lines = [f"{len(vocabulary.words):,} different {described.tokens or 'tokens'}", ""]
     for k in range(min(TEXTS, batch[0].shape[1])):
         length = batch[0].shape[0] if marks is None else 1 + int(np.count_nonzero(marks[:, k]))
-        text = data.join([vocabulary.words[i] for i in batch[0][:length, k]], described.tokens or "words")
+        text = data.Units(described.tokens or "words", vocabulary).decode(batch[0][:length, k])
         label = f"{_name(described, int(batch[1][k]))}: " if len(batch) > 1 and batch[1].ndim == 1 else ""
         lines.append(f"{label}{text}" if label else repr(text))
     return lines

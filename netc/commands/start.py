@@ -11,6 +11,7 @@ from netc import registry, schedules
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights, weights_files
 from netc.compiler.program import Program
+from netc.compiler.step_files import tokenizer_file
 from netc.data import stated
 from netc.errors import SnapshotError, SpecError
 from netc.layers.model import files_of, pinned
@@ -33,6 +34,7 @@ LENGTHS = {
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
     *("solver_mode", "device_id"),
 }
+TESTS = "test_interval"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
             shown.note(
                 f"lr_policy {program.job.solver.lr_policy} depends on the length: from here on, the learning rate follows the new length"
             )
+        if schedules.follows_tests(program.job.settings.lr_policy) and any(TESTS in text for text in lengths):
+            shown.note(f"lr_policy {program.job.solver.lr_policy} counts the tests: from here on, it counts those of the new {TESTS}")
     if trainer.is_over and trainer.stage == len(program.stages) - 1:
         text = f"this run is complete after {trainer.iteration} iterations; to train longer, increase solver.max_iter"
         shown.note(text)
@@ -119,6 +123,8 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
     try:
         stack.enter_context(folder.held())
         folder.write_net(_net_text(program, folder.path))
+        for name, content in tokenizer_file(program).items():
+            folder.write_file(name, content)
         remember_parent(folder.path, [*files, *bases])
         remember(folder.path, read)
         if not options.snapshot_file:

@@ -18,27 +18,40 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
-    "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
+    "nets", "blocks", "losses", "training", "fine_tune", "data", "tables", "predict", "zoo", "recurrent", "ctc", "transformers",
+    "segmentation", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility",
+    "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
 
 
+AUGMENT = (
+    "transform_param", "mirror", "pad", "crop_size", "vertical_flip", "rotation", "random_resized_crop", "color_jitter", "random_erasing",
+    "mixup_alpha", "cutmix_alpha",
+)  # fmt: skip
 # Other words for topics. Names of types and fields in other frameworks (`spec.other_names`) are looked up too.
 SYNONYMS = {
-    "anomaly": ("clusters", "autoencoders"), "augment": ("transform_param", "mirror", "crop_size"),
-    "augmentation": ("transform_param", "mirror", "crop_size"), "checkpoint": ("snapshot", "reproducibility"),
-    "clipping": ("clip_gradients",), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
-    "data_augmentation": ("transform_param", "mirror", "crop_size"), "dataset": ("data",), "early_stopping": ("patience", "monitor"),
-    "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",), "gpu": ("cuda", "devices"),
-    "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
-    "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
-    "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
-    "metrics": ("losses", "Accuracy", "AUC", "R2"),
-    "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"), "pretrained": ("zoo", "pretrain"),
-    "regularization": ("weight_decay", "Dropout"), "resume": ("train", "reproducibility"), "rotate": ("transform_param",),
-    "schedule": ("lr_policy",), "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"),
+    "anomaly": ("clusters", "autoencoders"), "augment": AUGMENT,
+    "augmentation": AUGMENT, "checkpoint": ("snapshot", "reproducibility"),
+    "clipping": ("clip_gradients", "clip_value"), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
+    "data_augmentation": AUGMENT, "dataset": ("data",), "early_stopping": ("patience", "monitor"),
+    "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror", "vertical_flip"), "gpu": ("cuda", "devices"),
+    "find_lr": ("find-lr",), "gpt": ("transformers",), "llm": ("transformers",), "inference": ("predict",),
+    "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
+    "l1": ("regularization_type",),
+    "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
+    "iou": ("segmentation", "MeanIoU"), "ocr": ("ctc",), "speech": ("ctc",),
+    "lr_finder": ("find-lr",), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
+    "metrics": ("losses", "Accuracy", "AUC", "R2"), "moving_average": ("ema",),
+    "one_cycle": ("onecycle",), "onnx": ("fine_tune", "step-file", "convert"),
+    "outliers": ("clusters", "autoencoders"),
+    "pretrained": ("fine_tune", "zoo", "pretrain"), "finetune": ("fine_tune",),
+    "reduce_on_plateau": ("plateau",), "regularization": ("weight_decay", "Dropout"),
+    "restarts": ("cosine",), "resume": ("train", "reproducibility"), "rotate": ("rotation",), "schedule": ("lr_policy",),
+    "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"), "swa": ("ema",),
+    "vit": ("transformers",),
+    "trainable": ("freeze",), "transfer_learning": ("fine_tune",),
 }  # fmt: skip
 
 
@@ -90,9 +103,8 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
     """
     known = list(_topics(commands))
     topics = [t for t in known if t.name.lower() == name.lower()]
-    if not topics:
-        meant = _meant(name)
-        topics = [t for other in meant for t in known if t.name == other]
+    if not any(t.name == name for t in topics) and (not topics or name in TYPES):  # `Linear` is also a layer of PyTorch
+        topics += [t for other in _meant(name) for t in known if t.name == other]
     if not topics:
         raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages). {near(name, {t.name for t in known})}")
     return sorted(topics, key=lambda t: t.name != name)
@@ -126,9 +138,11 @@ def _source(kind: str, name: str) -> str:
 def _solver_type(name: str) -> str:
     function = registry.optimizer[name]
     used = [p.name for p in signature(function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
-    return "\n".join(
-        [f"{name} (solver type)", "", summary(function), "", "Fields of the solver that it reads:", *_of(pb.SolverParameter, used)]
-    )
+    record = registry.optimizer.records[name]
+    used += ["momentum2", "adamw"] if "others" in record else []
+    own = ", ".join(f"{field} {value:g}" for field, value in record.get("defaults", {}).items())
+    lines = [f"{name} (solver type)", "", summary(function), "", "Fields of the solver that it reads:", *_of(pb.SolverParameter, used)]
+    return "\n".join([*lines, *(["", f"Its own defaults: {own}."] if own else [])])
 
 
 def _policy(name: str) -> str:

@@ -4,7 +4,7 @@ A command makes it once and passes it on. Each part is computed when it is first
 it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from netc import registry, schedules
 from netc.compiler.lower import Lowered, lower
+from netc.compiler.matrices import idle
 from netc.compiler.nets import JobNets
 from netc.compiler.solver import replaced, solver_errors
 from netc.compiler.step import StepGraphs, step_graphs
@@ -146,11 +147,18 @@ class Compilation:
                 errors += [*solver_errors(stage.job, stage.layer), *stage.missing(lambda made: made.train_net)]
             for stage in self.stages if not errors else ():
                 errors += stage.missing(lambda made: made.steps)
-            if not errors and schedules.follows_tests(self.job.settings.lr_policy) and not self.test_nets[0].feeds_itself:
-                text = f"`lr_policy` {self.job.settings.lr_policy!r} needs tests, but the test net has no data source."
-                errors.append(Diagnostic(self.job.solver_place("lr_policy"), f"Solver: {text}"))
+            errors += [] if errors else self._misfits()
         if errors:
             raise SpecError(*dict.fromkeys(errors))
+
+    def _misfits(self) -> Iterator[Diagnostic]:
+        """The errors of a solver that is right on its own, but does not fit the nets."""
+        job, policy = self.job, self.job.settings.lr_policy
+        if schedules.follows_tests(policy) and not self.test_nets[0].feeds_itself:
+            text = f"Solver: `lr_policy` {policy!r} needs tests, but the test net has no data source."
+            yield Diagnostic(job.solver_place("lr_policy"), text)
+        for k, pattern, suggestion in idle(job.solver.adamw, self.train.parameters):
+            yield Diagnostic(job.solver_place("adamw", k), f"Solver: `adamw`: {pattern!r} fits no parameter.", suggestion)
 
     def missing(self, make: Callable[["Compilation"], object]) -> tuple[Diagnostic, ...]:
         """Return the errors that `make` raises; none if it succeeds."""

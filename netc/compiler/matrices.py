@@ -1,10 +1,11 @@
 """Which parameters of a net an optimizer of matrices updates, such as Muon, and which ones it leaves to another optimizer."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 
+from netc.errors import Suggestion, near
 from netc.graph.ir import Node, Value, toposort
 from netc.graph.op_info import info
+from netc.net.rates import Rates
 
 VIEWS = ("Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
@@ -12,7 +13,8 @@ VIEWS = ("Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 def matrices(loss: Value, parameters: Iterable[Value], others: Sequence[str] = ()) -> frozenset[Value]:
     """Return the parameters that are matrices of a product, without those of the last product before a loss.
 
-    Vectors, embeddings, positions and other tables are not in it. `others` are patterns of names that are not in it either.
+    Vectors, embeddings, positions and other tables are not in it. `others` are patterns of names that are not in it either, as in
+    `netc.net.rates`.
     """
     factors: dict[Node, set[Value]] = {}
     views = {p: p for p in parameters if p.rank >= 2}
@@ -24,13 +26,16 @@ def matrices(loss: Value, parameters: Iterable[Value], others: Sequence[str] = (
             factors[node] = found
     last = set(_last(loss, factors))
     every = {p for found in factors.values() for p in found}
-    return frozenset(p for p in every - last if not any(matches(p, pattern) for pattern in others))
+    named = Rates(tuple(others))
+    return frozenset(p for p in every - last if not named.freezes(p.node.name))
 
 
-def matches(parameter: Value, pattern: str) -> bool:
-    """Whether a pattern names a parameter (`conv1.weight`), or its layer."""
-    state = parameter.node.state
-    return fnmatchcase(state.name, pattern) or fnmatchcase(state.layer, pattern)
+def idle(patterns: Sequence[str], parameters: Iterable[Value]) -> Iterator[tuple[int, str, Suggestion]]:
+    """The patterns that fit no parameter: the number of each, the pattern, and near names."""
+    states = [p.node.state for p in parameters]
+    for k, pattern in enumerate(patterns):
+        if not any(Rates((pattern,)).freezes(state.name) for state in states):
+            yield k, pattern, near(pattern, {name for state in states for name in (state.layer, state.name)})
 
 
 def _last(loss: Value, factors: dict[Node, set[Value]]) -> Iterator[Value]:

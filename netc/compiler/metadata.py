@@ -13,6 +13,7 @@ from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node, Value
 from netc.graph.leaves import NoiseInfo, StateInfo
 from netc.graph.tensor_type import dtype_name
+from netc.net.model import ResolvedNet
 from netc.runtime.averages import WEIGHT, average_of
 
 
@@ -100,6 +101,14 @@ def average_facts(ema: float) -> dict[str, Any] | None:
 def pin_text(diagnostic: Diagnostic) -> str:
     """Why a batch size is fixed, as one line without a file name."""
     return diagnostic.text
+
+
+def meanings(net: ResolvedNet, outputs: Mapping[str, Value]) -> dict[str, list[str]]:
+    """The outputs that are labels of CTC (`decoded`), and those that are probabilities of classes for each pixel (`pixels`)."""
+    made = {layer.tops[0]: layer.type for layer in net.layers if layer.tops and layer.tops[0] in outputs}
+    decoded = [top for top, kind in made.items() if kind == "CTCDecode"]
+    pixels = [top for top, kind in made.items() if kind == "Softmax" and outputs[top].rank == 4]
+    return {name: tops for name, tops in (("decoded", decoded), ("pixels", pixels)) if tops}
 
 
 def tensor_facts(value: Value) -> dict[str, Any]:

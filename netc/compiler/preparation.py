@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.json_format import MessageToDict
 
 from netc import data
 from netc.data import Description
@@ -17,6 +18,12 @@ from netc.net.variants import inputs_of
 from netc.spec.private_paths import plain_path
 
 CHANNELS = 3
+TOKENIZER = "tokenizer.json"
+KNOWN = ("crop_size", "mirror", "pad")  # augmentation that has an entry of its own
+MIXED = {
+    "partner": "the label of the row that is mixed in; the label itself if rows are not mixed",
+    "share": "the share of the label, from 0.5 to 1; 1 if rows are not mixed",
+}
 TREES = (
     "the words of the leaves, tree after tree",
     "the two children of each inner node, by the numbers of nodes: leaves come first, then inner nodes by height",
@@ -53,6 +60,8 @@ def meaning(layer: Layer, top: int) -> str:
     assert layer.source is not None
     if layer.type == "TreeData":
         return TREES[top]
+    if top >= len(layer.source.tops) - len(layer.source.added):
+        return MIXED[layer.source.added[top - len(layer.source.tops)]]
     timed = top and top in layer.source.inputs and layer.source.tops[top].batch_axis == 1
     return "0 at the first step of a sequence, 1 at its others, 0 after its end" if timed else ""
 
@@ -66,7 +75,7 @@ def _classes(names: tuple[str, ...], count: int) -> dict[str, Any]:
 
 def _reading(source: Description, words: str | tuple[str, ...]) -> dict[str, Any]:
     """The number of rows, and how columns, texts and windows of a series are read."""
-    said: dict[str, Any] = {"rows": source.rows} | source.reading
+    said: dict[str, Any] = {"rows": source.rows} | source.reading | ({"tokenizer": TOKENIZER} if source.tokenizer else {})
     if words and source.tops[0].dtype == "int64":
         said["vocabulary"] = words if isinstance(words, str) else list(words)
     return said
@@ -86,7 +95,10 @@ def _pixels(layer: Layer) -> dict[str, Any]:
     if param.pad:
         said |= {"crop": {"size": list(top.shape[1:]), "training": "random", "testing": "central"}}
         said |= {"pad": {"pixels": param.pad, "mode": param.PadMode.Name(param.pad_mode), "only": "in training"}}
-    return said | ({"mirror": "in training, by chance"} if param.mirror else {})
+    said |= {"mirror": "in training, by chance"} if param.mirror else {}
+    others = MessageToDict(param, preserving_proto_field_name=True).items()
+    random = {name: value for name, value in others if name in data.augmentations(param) and name not in KNOWN}
+    return said | ({"augmentation": random} if random else {})
 
 
 def _normalised(layer: Layer, base: str, means: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -22,7 +22,17 @@ from netc import data, schedules
 from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
-from netc.compiler.metadata import average_facts, dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
+from netc.compiler.metadata import (
+    average_facts,
+    dynamic_sizes,
+    meanings,
+    noise_facts,
+    pin_text,
+    random_facts,
+    reset_facts,
+    state_facts,
+    tensor_facts,
+)  # fmt: skip
 from netc.compiler.raw_columns import named_outputs, table_facts
 from netc.compiler.step import StepGraphs, watch_graph
 from netc.errors import Diagnostic
@@ -207,7 +217,7 @@ class Program:
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in self.compilation.nets.deployed.sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
-        said |= table_facts(self.test_net)
+        said |= table_facts(self.test_net) | meanings(self.compilation.nets.deployed, outputs)
         return graph, said
 
     @property

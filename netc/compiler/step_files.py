@@ -10,7 +10,7 @@ import numpy as np
 
 from netc import data
 from netc.compiler.metadata import stated_start
-from netc.compiler.preparation import batch_facts, kept_words
+from netc.compiler.preparation import TOKENIZER, batch_facts, kept_words
 from netc.compiler.program import FORMAT, Program
 from netc.compiler.raw_columns import columns_model
 from netc.errors import RunError
@@ -72,7 +72,13 @@ def training_files(made: Program, name: str = "train", inline: bool = False) -> 
     found = {f"{name}.json": text.encode()} | _files(name, graph, made.backend.bodies, said, inline)
     found |= {file: _npy(array) for file, array in means.items()}
     found |= {} if columns is None else {COLUMNS: columns.SerializeToString(deterministic=True)}
-    return found | ({VOCABULARY: lines(words)} if kept_words(words) else {})
+    return found | ({VOCABULARY: lines(words)} if kept_words(words) else {}) | tokenizer_file(made)
+
+
+def tokenizer_file(made: Program) -> Contents:
+    """Return the file of the tokenizer that splits the texts, if there is one."""
+    found = (layer.source.tokenizer for layer in made.train_net.sources if layer.source)
+    return next(({TOKENIZER: text.encode()} for text in found if text), {})
 
 
 def _files(name: str, graph: Graph, bodies: str, said: Mapping[str, Any], inline: bool) -> Contents:

@@ -15,6 +15,7 @@ import netc.data.sources.leveldb
 import netc.data.sources.lmdb
 import netc.data.sources.memory_data
 import netc.data.sources.text
+import netc.data.sources.text_folder
 import netc.data.sources.trees
 import netc.data.sources.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import resolve_batch_size, test_batches
@@ -32,11 +33,11 @@ from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.source import Column, Description, Request, Source, Table, TopSpec
 from netc.data.sources.arrays import CHANNELS, channels_first, read_npy, read_npz
 from netc.data.sources.hdf5 import Hdf5Writer
-from netc.data.sources.text import encode, join, split
 from netc.data.tables import Reader, Tables, describe, open, vocabulary
 from netc.data.transforms.checks import augmentations, unaugmented
 from netc.data.transforms.normalization import Normalisation, normalisation, read_blob
 from netc.data.transforms.rows import resized
+from netc.data.units import Units
 
 __all__ = [
     "CHANNELS",
@@ -57,12 +58,11 @@ __all__ = [
     "Table",
     "Tables",
     "TopSpec",
+    "Units",
     "augmentations",
     "channels_first",
     "continues",
     "describe",
-    "encode",
-    "join",
     "image_column",
     "message_name",
     "no_downloads",
@@ -78,7 +78,6 @@ __all__ = [
     "resolve_batch_size",
     "rows_said",
     "setting",
-    "split",
     "stated",
     "test_batches",
     "unaugmented",

@@ -40,6 +40,10 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
         _check_plain(path)
     if param.image_column:
         return source, "images in a table"
+    if param.mask_folder:
+        return source, "images with masks"
+    if path.is_dir() and (param.tokenizer or param.HasField("tokens")):
+        return source, "folder of texts"
     if param.arrays:
         return source, "arrays"
     if not path.is_dir() and path.suffix.lower() not in source:

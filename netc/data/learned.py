@@ -15,6 +15,7 @@ from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn, from_json
 from netc.data.sheet import SUFFIXES
 from netc.data.source import Description
+from netc.data.subwords import is_tokenizer, vocabulary
 from netc.registry import dataset
 
 
@@ -27,7 +28,8 @@ class Learned:
     `anew`: training continues on other rows, which have their own label, mean and standard deviation. They also have their own classes,
     unless all of them are among these.
 
-    The classes of a text are its vocabulary. `fitted` are the columns of a Table layer, and `rules` say how their cells are read.
+    The classes of a text are its vocabulary, and `tokenizer` splits it, if it has one. `fitted` are the columns of a Table layer, and
+    `rules` say how their cells are read.
     """
 
     columns: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Learned:
     anew: bool = False
     fitted: tuple[FittedColumn, ...] = ()
     rules: tuple[pb.ColumnParameter, ...] = ()
+    tokenizer: str = ""
 
     @classmethod
     def of(cls, described: Description) -> "Learned":
@@ -45,7 +48,8 @@ class Learned:
         measures = len(described.tops) > 1 and described.tops[1].dtype == "float32"
         spreads = tuple((top.mean, top.std) for top in described.tops)
         label, fitted = described.target or described.label, described.tops[0].fitted
-        return cls(described.columns, label, described.classes, measures, spreads, fitted=fitted, rules=described.rules)
+        return cls(described.columns, label, described.classes, measures, spreads, fitted=fitted, rules=described.rules,
+                   tokenizer=described.tokenizer)  # fmt: skip
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Learned":
@@ -65,7 +69,10 @@ class Learned:
             rules = tuple(ParseDict(rule, pb.ColumnParameter()) for rule in said.get("rules", ()))
         except ParseError as e:
             raise ValueError(str(e)) from e
-        return cls(columns, label, classes, said["measures"], spreads, fitted=fitted, rules=rules)
+        tokenizer = said.get("tokenizer", "")
+        if tokenizer and not is_tokenizer(tokenizer):
+            raise ValueError("a tokenizer is the text of a file tokenizer.json")
+        return cls(columns, label, classes, said["measures"], spreads, fitted=fitted, rules=rules, tokenizer=tokenizer)
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -74,6 +81,16 @@ class Learned:
             [MessageToDict(rule, preserving_proto_field_name=True) for rule in self.rules],
         )
         return asdict(replace(self, fitted=(), rules=())) | {"fitted": fitted, "rules": rules}
+
+    @property
+    def _lists_tokens(self) -> bool:
+        """Whether the classes of a text are its tokens, and not classes of whole texts."""
+        return not self.tokenizer or self.classes == vocabulary(self.tokenizer)
+
+    @property
+    def said(self) -> bool:
+        """Whether there is anything that other rows must share."""
+        return bool(self.columns or self.classes or self.measures or self.tokenizer)
 
     def for_training(self) -> "Learned":
         """The requirements for other rows if training continues on them."""
@@ -95,7 +112,7 @@ class Learned:
             param.regression = True
         if layer.type == "Table" and not filled.table_param.columns:
             filled.table_param.columns.extend(self.rules)
-        text = param.steps and not is_table(layer)  # the classes of a text are its tokens, which are inputs of the net
+        text = param.steps and not is_table(layer) and self._lists_tokens  # these are inputs of the net
         ours = self.classes and (text or not self.anew or (found and not param.classes and {*found} <= {*self.classes}))
         if ours and layer.type == "Data":
             param.classes[:] = self.classes
@@ -115,7 +132,7 @@ NOTHING: Known = MappingProxyType({})
 
 def rows_said(known: Known) -> dict[str, Any]:
     """The metadata about the training rows in a file of weights, by the first top of each source."""
-    return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes or learned.measures}
+    return {top: learned.as_json() for top, learned in known.items() if learned.said}
 
 
 def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.data.source import UndecodableError
+from netc.data.undecodable import UndecodableError
 from netc.errors import DataError
 from netc.files import open_plain
 
@@ -108,6 +108,23 @@ def read_image(
                 found = found.resize((width, height), Image.Resampling.BILINEAR)
             pixels = np.asarray(found)
     return pixels[None] if wanted == "L" else pixels.transpose(2, 0, 1)
+
+
+def read_values(path: Path, height: int, width: int) -> np.ndarray:
+    """The values of the pixels of an image (height, width), uint8: grey, 0 and 1 of one bit, or the numbers of the colors of a palette.
+
+    The image is resized by the nearest pixel. UndecodableError for other images.
+    """
+    from PIL import Image
+
+    with _opened(path) as file:
+        if file.mode not in ("1", "L", "P"):
+            raise ValueError(f"it has colors (Pillow's mode {file.mode!r}). A mask has the numbers of classes: one channel, or a palette.")
+        file.load()
+        found = _turned(file, _orientation(file))
+        if found.size != (width, height):
+            found = found.resize((width, height), Image.Resampling.NEAREST)
+        return np.array(found, np.uint8)
 
 
 def read_header(path: Path) -> Header:

@@ -14,7 +14,6 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError
 
 if TYPE_CHECKING:
     from netc.data.learned import Learned
@@ -81,7 +80,10 @@ class Description:
     """What a source provides, known before loading.
 
     `rows` is None if the source is endless. `sha256` is "" if it is unknown. `set_apart`: rows for TEST differ from those for TRAIN.
-    `has_validation`: there are rows for VALIDATION too. `tokens` is "characters" or "words" if the first top is a text.
+    `has_validation`: there are rows for VALIDATION too.
+
+    `tokens` is "characters", "words" or "tokens" if the first top is a text. A `tokenizer` makes tokens; if the labels are tokens too,
+    `characters` is their mean length in the rows of TEST.
 
     `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
@@ -113,6 +115,8 @@ class Description:
     series: SeriesFacts | None = None
     rules: tuple[pb.ColumnParameter, ...] = ()
     added: tuple[str, ...] = ()
+    tokenizer: str = ""
+    characters: float = 0.0
 
     def names(self, tops: Sequence[str]) -> tuple[str, ...]:
         """The names of all tops, if a net file names the first ones."""
@@ -147,7 +151,7 @@ class Description:
             said: dict[str, Any] = {"columns": list(self.columns), "label": self.label} if self.columns else {}
             said |= {"series": asdict(self.series)} if self.series else {}
             return said | ({"channels_last": True} if self.channels_last else {})
-        about = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
+        about = {"tokens": self.tokens, "tokenizer": self.tokenizer, "columns": list(self.columns), "forecasts": self.target}
         return {"steps": self.tops[0].shape[0]} | {k: v for k, v in about.items() if v}
 
 
@@ -159,9 +163,8 @@ class Request:
     which relative paths start from.
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
-    the training rows: columns and classes must be the same.
-
-    `known` is what a net has learned from its training rows, if it comes with weights.
+    the training rows: columns and classes must be the same. `known` is what a net has learned from its training rows, if it comes with
+    weights.
     """
 
     layer: pb.LayerParameter
@@ -290,11 +293,3 @@ class Source(Protocol):
 
     def notes(self) -> list[str]:
         """What was ignored in the files read so far, such as an alpha channel."""
-
-
-class UndecodableError(DataError):
-    """Rows that cannot be decoded: an error text for each, by its position among the requested rows."""
-
-    def __init__(self, rows: Mapping[int, str]):
-        super().__init__(*rows.values())
-        self.rows = rows

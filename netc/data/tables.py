@@ -41,7 +41,8 @@ DRAFTED = ("folder", "images in a table")  # sources that read image files and r
 class Reader:
     """A data layer and its table in one phase. `description` is available at once; `open` loads the rows.
 
-    `layer` reads its rows by the columns and classes that the net has learned. `key` identifies the table in the cache.
+    `layer` reads its rows by the columns and classes that the net has learned, and `known` is the rest of what it has learned. `key`
+    identifies the table in the cache.
     """
 
     tables: "Tables"
@@ -50,6 +51,7 @@ class Reader:
     key: bytes
     table: Table
     description: Description
+    known: Learned | None = None
 
     def open(self, seed: int, iter_size: int = 1, phase: str | None = None) -> Source:
         """Load the rows and return the layer's source.
@@ -57,7 +59,7 @@ class Reader:
         Training reads `iter_size` batches per iteration. `phase` may be VALIDATION for a net of TEST.
         """
         if seed != self.tables.seed:
-            return Tables(self.tables.base, seed).reader(self.layer, phase or self.phase).open(seed, iter_size)
+            return Tables(self.tables.base, seed).reader(self.layer, phase or self.phase, self.known).open(seed, iter_size)
         return self.in_phase(phase or self.phase).source(iter_size)
 
     def source(self, iter_size: int = 1) -> Source:
@@ -66,12 +68,12 @@ class Reader:
 
     def in_phase(self, phase: str) -> "Reader":
         """The reader of the same layer in another phase."""
-        return self if phase == self.phase else self.tables.made(self.layer, phase, self.key)
+        return self if phase == self.phase else self.tables.made(self.layer, phase, self.key, self.known)
 
     def read_by(self, layer: pb.LayerParameter) -> "Reader":
         """The same rows as `layer` reads them: with other transformations or batch sizes."""
         if self.table.finished:  # the source has already transformed them
-            return Tables(self.tables.base, self.tables.seed).reader(layer, self.phase)
+            return Tables(self.tables.base, self.tables.seed).reader(layer, self.phase, self.known)
         return replace(self, layer=layer, description=_described(self.tables.request(layer, self.phase), self.table))
 
     def with_all_rows(self) -> "Reader":
@@ -79,11 +81,11 @@ class Reader:
         layer = pb.LayerParameter()
         layer.CopyFrom(self.layer)
         layer.data_param.ClearField("labelled")
-        return self.tables.made(layer, TRAIN, self.key)
+        return self.tables.made(layer, TRAIN, self.key, self.known)
 
     def vocabulary(self) -> Vocabulary | None:
         """The words for the layer's integers; None if the integers do not stand for words. Loads the training rows."""
-        table = self.tables.table(self.tables.request(self.layer, TRAIN), self.key)
+        table = self.tables.table(self.tables.request(self.layer, TRAIN, self.known), self.key)
         return table.vocabulary() if table.vocabulary else None
 
 
@@ -111,13 +113,11 @@ class Tables:
             known = replace(known, label="")
         key, learned = self._learned.get(stated, (b"", None))
         layer = known.stated_in(layer)
-        if layer.type == "Table":
-            found = self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
-            return replace(found, description=known.spread_of(found.description))
-        found = self.made(layer, phase, key if learned == known else _key(layer))
-        if known.anew and found.description.classes != known.classes:
+        more = _digest(known) if layer.type == "Table" or known.tokenizer else b""  # their rows depend on it
+        found = self.made(layer, phase, key if learned == known else _key(layer) + more, known)
+        if layer.type != "Table" and known.anew and found.description.classes != known.classes:
             layer = known.stated_in(layer, found.description.classes)
-            found = self.made(layer, phase, _key(layer))
+            found = self.made(layer, phase, _key(layer) + more, known)
         return replace(found, description=known.spread_of(found.description))
 
     def request(self, layer: pb.LayerParameter, phase: str, known: Learned | None = None) -> Request:
@@ -131,7 +131,7 @@ class Tables:
         param, first = layer.transform_param, table.description.tops[0]
         if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
             normalisation(param, first.sizes, self.base)  # reports a mean of the wrong shape before training
-        return Reader(self, layer, phase, key, table, _described(request, table))
+        return Reader(self, layer, phase, key, table, _described(request, table), known)
 
     def feed(self, reader: Reader, iter_size: int) -> Source:
         """The batches of a reader, cached."""
@@ -189,10 +189,7 @@ class Tables:
 
 
 def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
-    """What the layer will provide in `phase`.
-
-    Opens as few files as possible. A built-in data set needs no files.
-    """
+    """What the layer will provide in `phase`. It opens as few files as possible, and none of a built-in data set."""
     return Tables(base).made(layer, phase, _key(layer)).description
 
 
@@ -230,6 +227,8 @@ def _check_fields(layer: pb.LayerParameter) -> None:
     for field in ("one_hot", "one_channel"):
         if getattr(param, field) and not param.arrays:
             raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
+    if param.mask_folder and (suffix or param.source in dataset):
+        raise DataError(f"`mask_folder` is for a folder of images, and {param.source!r} is none.", field="mask_folder")
     if param.part_column and not param.image_column:
         raise DataError("`part_column` is for tables of images. `image_column` is missing.", field="part_column")
     if param.columns and param.image_column:

@@ -12,9 +12,13 @@ UNKNOWN = "<unknown>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words or characters by number. If word 0 is `<unknown>`, it represents all others."""
+    """Words or characters by number. If word 0 is `<unknown>`, it represents all others.
+
+    The words may be the tokens of a tokenizer, see `netc.data.subwords`.
+    """
 
     words: tuple[str, ...]
+    tokenizer: str = ""
 
     @classmethod
     def of(cls, tokens: Iterable[str], size: int | None = None) -> "Vocabulary":

@@ -168,7 +168,7 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
 
 def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
     """The errors of a data source, placed in its files or at the field of the layer that they name."""
-    fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
+    fields = {p[-1]: p for p in (*document.fields_of("layer", i), *document.overrides) if len(p) == 4 and p[:2] == ("layer", i)}
     for diagnostic in error.diagnostics:
         place = document.place(*fields.get(diagnostic.field, ("layer", i, message, "source")))
         if diagnostic.place:

@@ -21,19 +21,21 @@ def write(model: Model, prompt: str, length: int, temperature: float = 1.0, seed
     vocabulary, kind = model.vocabulary, model.metadata.get("tokens", "")
     if vocabulary is None or list(vocabulary.words) != model.metadata.get("classes"):
         raise DataError(f"{model.path}: the model does not generate text; --prompt needs a net that predicts the next token")
-    known = list(data.encode(data.split(prompt, kind), vocabulary, "prompt"))
+    units = data.Units(kind, vocabulary)
+    known = list(units.encode(prompt, "prompt"))
     if not known:
         raise DataError("the prompt is empty; it needs at least one token")
     draws = random.uniform(seed, "predict", (length,))
     carried: dict[str, np.ndarray] = {}
-    fed, generated = known, []
+    window = model.metadata["steps"]
+    fed, generated = known if model.carries else known[-window:], []
     for draw in draws:
         outputs = model({model.input: np.array(fed)[:, None], **carried})
         carried = STATE.named(NEXT.within(outputs))
         generated.append(_drawn(next(iter(outputs.values()))[-1, 0], temperature, float(draw)))
         # A net that carries its state reads only the new token; any other net reads its last steps again.
-        fed = generated[-1:] if carried else (known + generated)[-model.metadata["steps"] :]
-    return data.join([vocabulary.words[k] for k in generated], kind)
+        fed = generated[-1:] if carried else (known + generated)[-window:]
+    return units.decode(generated)
 
 
 def _drawn(probabilities: np.ndarray, temperature: float, uniform: float) -> int:

@@ -22,6 +22,7 @@ from netc.predict.raw.columns import InputColumn, columns_of, takes_raw_columns
 from netc.predict.raw.rows import cells_of, opened, pieces
 from netc.predict.raw.series import facts_of, forecasts
 from netc.predict.raw.values import Given, raw_values
+from netc.predict.readable import readable
 from netc.predict.results import Prediction, TreePrediction
 from netc.predict.rows import Reading, Row, sizes
 from netc.predict.trees import drawn, trees_of
@@ -81,7 +82,7 @@ class Model:
     def vocabulary(self) -> Vocabulary | None:
         """The vocabulary of the integers that the model reads; None if it has none."""
         words = self.metadata.get("vocabulary")
-        return Vocabulary(tuple(words)) if words else None
+        return Vocabulary(tuple(words), self.metadata.get("tokenizer", "")) if words else None
 
     @property
     def takes_trees(self) -> bool:
@@ -235,6 +236,8 @@ class Model:
             yield e
 
     def _prediction(self, name: str, outputs: dict[str, np.ndarray], ranking: Ranking) -> Prediction:
+        if found := readable(name, outputs, self.metadata, self.labels):
+            return found
         several = len(outputs) > 1 and not self.labels
         best = () if several else self._best(next(iter(outputs.values())), ranking)
         return Prediction(name, outputs, best, labels=tuple(self.labels) if best else ())

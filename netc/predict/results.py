@@ -38,6 +38,21 @@ class Prediction:
         return self.named or (("input", self.source),)
 
     @property
+    def said(self) -> tuple[tuple[str, str], ...]:
+        """The names and values of columns that say the result in words."""
+        return ()
+
+    @property
+    def cells(self) -> dict[str, np.ndarray]:
+        """The arrays that a table has."""
+        return self.outputs
+
+    @property
+    def picture(self) -> bytes:
+        """The prediction as a PNG file. DataError if it is no image."""
+        raise DataError("A .png file holds the classes of the pixels of an image, and this model predicts none.")
+
+    @property
     def text(self) -> str:
         """The lines that `netc predict` prints."""
         if self.best:
@@ -96,17 +111,19 @@ def _flat(predictions: Sequence[Prediction], suffix: str) -> bytes:
     if predictions[0].best:
         best = [p.best[0] if p.best else ("", 0.0) for p in predictions]
         head += [["class", *(name for name, _ in best)], ["score", *(f"{score:.9g}" for _, score in best)]]
-    return encoded(_arrays(predictions), suffix, predictions[0].labels, head)
+    head += [[name, *(p.said[k][1] for p in predictions)] for k, (name, _) in enumerate(predictions[0].said)]
+    rows = [p.outputs if suffix in (".npz", ".npy") else p.cells for p in predictions]
+    return encoded(_arrays(rows), suffix, predictions[0].labels, head)
 
 
-def _arrays(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
-    """Stack the outputs. DataError if their shapes differ, as for trees of different sizes."""
-    for name in predictions[0].outputs:
-        shapes = sorted({p.outputs[name].shape for p in predictions})
+def _arrays(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Stack the arrays of rows. DataError if their shapes differ, as for trees of different sizes."""
+    for name in rows[0]:
+        shapes = sorted({row[name].shape for row in rows})
         if len(shapes) > 1:
             text = f"output {name!r} has different shapes, such as {shapes[0]} and {shapes[1]}"
             raise DataError(f"{text}; save the inputs one at a time, or use .json")
-    return {n: np.stack([p.outputs[n] for p in predictions]) for n in predictions[0].outputs}
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _table(arrays: Mapping[str, np.ndarray], delimiter: str, labels: Sequence[str], head: Sequence[Sequence[str]]) -> bytes:
@@ -114,7 +131,7 @@ def _table(arrays: Mapping[str, np.ndarray], delimiter: str, labels: Sequence[st
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
     writer.writerow([*(column[0] for column in head), *(c for n, a in arrays.items() for c in column_names(n, a.shape[1:], labels))])
-    for k in range(max(map(len, arrays.values()), default=0)):
+    for k in range(max(map(len, arrays.values()), default=len(head[0]) - 1 if head else 0)):
         writer.writerow([*(column[1 + k] for column in head), *(_cell(v) for a in arrays.values() for v in a[k].reshape(-1))])
     return buffer.getvalue().encode()
 
@@ -145,7 +162,7 @@ def _cell(value: Any) -> str:
 def _record(p: Prediction) -> dict[str, Any]:
     """A prediction for JSON, with null for NaN and infinite values."""
     best = {"classes": [{"class": name, "score": _finite(score)} for name, score in p.best]} if p.best else {}
-    return {**dict(p.place), **best, "outputs": {name: _finite(array.tolist()) for name, array in p.outputs.items()}}
+    return {**dict(p.place), **dict(p.said), **best, "outputs": {name: _finite(array.tolist()) for name, array in p.outputs.items()}}
 
 
 def _finite(value: Any) -> Any:
@@ -162,10 +179,18 @@ def _jsonl(predictions: Sequence[Prediction]) -> bytes:
     return "".join(json.dumps(_record(p), ensure_ascii=False) + "\n" for p in predictions).encode()
 
 
+def _png(predictions: Sequence[Prediction]) -> bytes:
+    picture = predictions[0].picture
+    if len(predictions) > 1:
+        raise DataError(f"A .png file holds one image, but there are {len(predictions)}. Use .npz, or a file for each.")
+    return picture
+
+
 FORMS: Mapping[str, Callable[[Sequence[Prediction]], bytes]] = {
     **{suffix: partial(_flat, suffix=suffix) for suffix in (".csv", ".tsv", ".parquet", ".npz", ".npy")},
     ".json": _json,
     ".jsonl": _jsonl,
+    ".png": _png,
     ".txt": lambda predictions: "".join(f"{p.text}\n" for p in predictions).encode(),
 }
 
@@ -176,7 +201,7 @@ def check_form(path: str) -> None:
 
 
 def save(predictions: Sequence[Prediction], path: str) -> None:
-    """Save predictions in the format of the suffix: .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl or .txt.
+    """Save predictions in the format of the suffix: .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl, .txt or .png.
 
     DataError if the format cannot store them; RunError if writing fails.
     """

@@ -55,7 +55,7 @@ class Reading:
     def rows(self, path: str) -> Iterator[Row]:
         """Yield the rows of a file, each with its name. DataError if it cannot be read."""
         if self.vocabulary:
-            yield path, data.encode(data.split(path, self.metadata["tokens"]), self.vocabulary, "text")
+            yield path, data.Units(self.metadata["tokens"], self.vocabulary).encode(path, "text")
             return
         if not Path(path).is_file():
             raise DataError(f"{path}: There is no such file.")

@@ -45,8 +45,14 @@ class _Line:
     colour: str
 
 
-def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: bool = False, ordered: bool = False) -> Markup:
-    """Draw a line chart with a name at the end of each line. `log` makes the y axis logarithmic; `ordered` uses a colour ramp."""
+def lines(
+    name: str, series: Iterable[Series], x_label: str, y_label: str, log: bool = False, ordered: bool = False, log_x: bool = False,
+    marks: Sequence[tuple[str, float]] = (),
+) -> Markup:  # fmt: skip
+    """Draw a line chart with a name at the end of each line. `log` makes the y axis logarithmic; `ordered` uses a colour ramp.
+
+    `log_x` makes the x axis logarithmic. `marks` are vertical lines with a name, at an x each.
+    """
     drawn = _coloured([(s, _points(s, log)) for s in series], ordered)
     if not drawn:
         return Markup("")
@@ -55,8 +61,8 @@ def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: 
     height = max(HEIGHT, len(drawn) * LINE + TOP + BOTTOM)
     y = (logarithmic if log else linear)(min(ys), max(ys), height - BOTTOM, TOP)
     left = 34 + max(len(short(tick)) for tick in y.ticks) * LETTER
-    x = linear(min(xs), max(xs), left, WIDTH - right, pad=False)
-    parts = [_axes(x, y, x_label, y_label)]
+    x = logarithmic(min(xs), max(xs), left, WIDTH - right) if log_x else linear(min(xs), max(xs), left, WIDTH - right, pad=False)
+    parts = [_axes(x, y, x_label, y_label), *(_mark(*mark, x, y, row) for row, mark in enumerate(marks))]
     parts += [_line(line, x, y) for line in drawn]
     parts += _names(drawn, x, y) if len(drawn) > 1 else []
     return drawing(name, WIDTH, height, parts, log=log, x=x, y=y)
@@ -135,6 +141,13 @@ def _line(line: _Line, x: Scale, y: Scale) -> Markup:
     path = Markup('<path class="line" data-series="{}" stroke="{}" d="M{}"{}/>').format(line.series.name, line.colour, way, Markup(dash))
     dots = [Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>').format(a, b, line.colour) for a, b in places]
     return path + Markup("").join(dots if line.series.dots or len(places) == 1 else [])
+
+
+def _mark(name: str, value: float, x: Scale, y: Scale, row: int) -> Markup:
+    """A vertical line, with its name on the side that has more room. Names of several marks are in rows."""
+    at, left = x(value), x(value) > (x.start + x.end) / 2
+    form = '<path class="axis" stroke-dasharray="2 3" d="M{:.1f} {:g}V{:g}"/><text x="{:.1f}" y="{:g}" text-anchor="{}">{}</text>'
+    return Markup(form).format(at, y.start, y.end, at + (-6 if left else 6), y.end + 10 + LINE * row, "end" if left else "start", name)
 
 
 def _names(drawn: list[_Line], x: Scale, y: Scale) -> list[Markup]:

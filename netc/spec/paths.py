@@ -21,7 +21,19 @@ from netc.spec.document import Document
 
 MANIFEST, MOST_BYTES, MOST_LIST = "manifest.json", 1 << 20, 1 << 26
 READ = frozenset(
-    ("source", "test_source", "validation_source", "mean_file", "root_folder", "net", "train_net", "test_net", "weights", "file")
+    (
+        "source",
+        "test_source",
+        "validation_source",
+        "mean_file",
+        "root_folder",
+        "net",
+        "train_net",
+        "test_net",
+        "weights",
+        "file",
+        "tokenizer",
+    )
 )
 WRITTEN = frozenset(("file_name", "snapshot_prefix"))
 LISTS = ("image_data_param", "hdf5_data_param", "window_data_param")  # the source of these is a list of other files

@@ -12,19 +12,20 @@ from netc.spec.scalars import shortest
 FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 NOT_NEGATIVE, POSITIVE, SHARE, WITHIN = "0 or more", "above 0", "from 0 to 1", "between 0 and 1"
 DEVIANCE, COMPOUND = "0, or 1 or more", "between 1 and 2"  # powers of a Tweedie deviance
-PART, HALF, DEGREES = "above 0 and at most 1", "from 0 to 0.5", "from 0 to 180"
+PART, HALF, DEGREES, TENFOLD = "above 0 and at most 1", "from 0 to 0.5", "from 0 to 180", "from 0 to 10"
 TESTS = {
     NOT_NEGATIVE: lambda v: v >= 0, POSITIVE: lambda v: v > 0, SHARE: lambda v: 0 <= v <= 1, WITHIN: lambda v: 0 < v < 1,
     DEVIANCE: lambda v: v == 0 or v >= 1, COMPOUND: lambda v: 1 < v < 2,
     PART: lambda v: 0 < v <= 1, HALF: lambda v: 0 <= v <= 0.5, DEGREES: lambda v: 0 <= v <= 180,
+    TENFOLD: lambda v: 0 <= v <= 10,
 }  # fmt: skip
 RANGES = {
     "BatchNormParameter.moving_average_fraction": SHARE,
     "BatchNormParameter.eps": NOT_NEGATIVE,
-    "ColorJitterParameter.brightness": NOT_NEGATIVE,
-    "ColorJitterParameter.contrast": NOT_NEGATIVE,
+    "ColorJitterParameter.brightness": TENFOLD,
+    "ColorJitterParameter.contrast": TENFOLD,
     "ColorJitterParameter.hue": HALF,
-    "ColorJitterParameter.saturation": NOT_NEGATIVE,
+    "ColorJitterParameter.saturation": TENFOLD,
     "ContrastiveLossParameter.margin": NOT_NEGATIVE,
     "DevianceParameter.power": DEVIANCE,
     "DiceLossParameter.class_weight": NOT_NEGATIVE,

@@ -72,10 +72,10 @@ class Reading:
         self.positions[path] = at
         return True
 
-    def unknown(self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False) -> Any:
+    def unknown(self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = ()) -> Any:
         """Report an unknown field of a message. Returns the field that is assumed to be meant, if there is one and it is still unset.
 
-        `fork`: one of Caffe's many forks may have the field.
+        `fork`: one of Caffe's many forks may have the field. `keys` are known besides the fields.
         """
         owner, suggestion = message.DESCRIPTOR, None
         text = f"{owner.name} has no field {name!r}."
@@ -91,7 +91,7 @@ class Reading:
         elif owner is LAYER and name in own_fields(message.type):
             text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."
         else:
-            suggestion = suggest_field(name, owner.fields_by_name)
+            suggestion = suggest_field(name, {*owner.fields_by_name, *keys})
             if fork and (name.endswith("_param") or not suggestion):
                 of_fork = f"belongs to a fork of Caffe (BVLC Caffe has no such field). {_how_to_drop(path, name)}"
                 if suggestion:

@@ -9,6 +9,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from netc import registry
 from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.blocks import LACKING, Entry, expanded, plain_entries
+from netc.spec.blocks.keys import NET_KEYS
 from netc.spec.document import Document, FieldPath
 from netc.spec.fields import SINGLE, keyed
 from netc.spec.reading import NET, Reading
@@ -57,7 +58,7 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
             name = "layer" if owner is NET and key.value == "layers" else key.value
             field = owner.fields_by_name.get(name)
             if field is None:
-                field = reading.unknown(at(key), message, name, path)
+                field = reading.unknown(at(key), message, name, path, keys=NET_KEYS if owner is NET else ())
             if field is None:
                 continue
             if owner is NET and field.name == "layer":

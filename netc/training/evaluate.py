@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc import registry
 from netc.compiler.lower import Lowered
 from netc.errors import DataError, Diagnostic, Place, SpecError
@@ -56,7 +57,20 @@ class Tally:
                 scores["loss"] = self._loss(tops)
             elif name in OUT and (top in tops or name in self._totals):
                 scores[top] = tops[top] if top in tops else self._totals[name] / max(1, self._count)
-        return scores
+        return scores | self._per_character(scores)
+
+    def _per_character(self, scores: Scores) -> Scores:
+        """The losses of the tokens of a text for each character, which compare between tokenizers: the loss of a token by its length."""
+        found: Scores = {}
+        for layer in self.lowered.net.layers:
+            means = layer.param.loss_param.normalization in (pb.LossParameter.VALID, pb.LossParameter.FULL)
+            if layer.type != "SoftmaxWithLoss" or not means or len(layer.bottoms) < 2:
+                continue
+            sources = [s.source for s in self.lowered.net.sources if s.source and layer.bottoms[1] in s.tops[1:2]]
+            value = scores.get(layer.tops[0])
+            if sources and sources[0].characters and isinstance(value, float):
+                found[f"{layer.tops[0]}_per_character"] = value / sources[0].characters
+        return found
 
     def _tops(self) -> Scores:
         """The tops of losses and metrics that are computed from the whole set."""

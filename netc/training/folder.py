@@ -62,10 +62,14 @@ class RunFolder:
 
     def write_net(self, net_text: str) -> None:
         """Write net.yaml, the resolved net. A resumed run with a new length replaces it."""
+        self.write_file(self.net_path.name, net_text.encode())
+
+    def write_file(self, name: str, content: bytes) -> None:
+        """Write a file into the folder. RunError if that fails."""
         try:
-            replace_file(self.net_path, net_text.encode())
+            replace_file(self.path / name, content)
         except OSError as e:
-            raise RunError(f"Cannot write {self.net_path}: {e.strerror or e}") from e
+            raise RunError(f"Cannot write {self.path / name}: {e.strerror or e}") from e
 
     def discard(self) -> None:
         """Remove the folder of a run that did not start."""

@@ -21,7 +21,7 @@ from netc.spec.private_paths import SQLITE, without_password
 
 NAME = "inputs.json"  # in the folder of a run
 
-PATHS = ("source", "test_source", "validation_source", "mean_file", "file")  # fields of layers that contain a file or a folder
+PATHS = ("source", "test_source", "validation_source", "mean_file", "file", "tokenizer")  # fields of layers that contain a file or a folder
 ROOT = "root_folder"  # base of the paths in a list, by default the folder of the net
 ADDRESS = "://"  # part of the address of a database
 LISTS = ("ImageData", "WindowData", "HDF5Data")  # types whose source is a list of files

@@ -178,8 +178,11 @@ class Trainer:
         yield from reduced
 
     def _reduced(self, scores: Scores) -> Iterator[Reduced]:
-        """Count a test for the policy `plateau`, and log whether it reduces the learning rate."""
-        if not schedules.follows_tests(self.settings.lr_policy):
+        """Count a test for the policy `plateau`, and log whether it reduces the learning rate.
+
+        A test at the end of a run only counts if it was due, so that a run that goes on equals a longer one.
+        """
+        if not schedules.follows_tests(self.settings.lr_policy) or not self._is_due(self.settings.test_interval):
             return
         before, self.plateau = self.plateau, self.plateau.after(self.settings.message, *self.selection.monitored(scores))
         if self.plateau.reductions > before.reductions:

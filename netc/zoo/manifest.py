@@ -38,6 +38,7 @@ ROLES = {
     "net.yaml": "net",
     "labels.txt": "labels",
     "vocabulary.txt": "vocabulary",
+    "tokenizer.json": "tokenizer",
     "metrics.json": "metrics",
     "curves.png": "curves",
     "test_vectors.npz": "test vectors",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+from netc.data.subwords import is_tokenizer
 from netc.errors import DataError, Diagnostic, Place
 from netc.zoo.manifest import wrong_fields
 
@@ -38,10 +39,13 @@ RULES = {
     "vocabulary": ("a list of texts", _words),
     "columns": ("a list of texts, or of {name, type}", _columns),
     "labels": ("a list of texts", _words),
+    "decoded": ("a list of texts", _words),
+    "pixels": ("a list of texts", _words),
     "missing": ("a list of texts", _words),
     "task": ("a text", lambda v: isinstance(v, str)),
     "thresholds": ("numbers by name", lambda v: isinstance(v, dict) and all(isinstance(n, float | int) for n in v.values())),
     "tokens": ("a text", lambda v: isinstance(v, str)),
+    "tokenizer": ("the text of a tokenizer.json", is_tokenizer),
     "forecasts": ("a text", lambda v: isinstance(v, str)),
     "label": ("a text", lambda v: isinstance(v, str)),
     "channels_last": ("true or false", lambda v: isinstance(v, bool)),

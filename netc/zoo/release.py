@@ -12,7 +12,7 @@ import onnx
 from netc import data, schedules, zoo
 from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
-from netc.compiler.preparation import kept_words
+from netc.compiler.preparation import TOKENIZER, kept_words
 from netc.compiler.program import Program
 from netc.compiler.raw_columns import table_of
 from netc.compiler.step_files import START, lines, model_files, start_bytes, training_files
@@ -71,10 +71,9 @@ def publish_run(
 
     RunError if the deployed model fails its test vectors.
     """
-    model, portable = _checked_model(program, states), program.portable
+    model, portable, found = _checked_model(program, states), program.portable, bases(program.train_net.layers)
     start = {n: states[n] if n in states and node.state.is_weight else node.state.start()
              for n, node in program.states.items()}  # fmt: skip
-    found = bases(program.train_net.layers)
     files: dict[str, bytes] = {
         **contents(found),
         "model.onnx": model.SerializeToString(deterministic=True),
@@ -82,11 +81,11 @@ def publish_run(
         **training_files(portable),
         **({} if program.job.settings.iter_size == 1 else model_files(portable, "gradient") | model_files(portable, "update")),
         START: start_bytes(portable, start),
-        "net.yaml": to_yaml(with_bases(data.stated(without_folders(program.job.resolved()), program.train_net.learned), found)).encode(),
+        "net.yaml": to_yaml(with_bases(_own_net(program), found)).encode(),
         "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
-    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent} | records(found)
+    manifest = stated(program, model, scores, command, inputs) | {"parent": parent} | records(found)
     if inputs:
         files[vectors.OUTPUTS] = _vectors(program, files, states, inputs)
         steps = _training_vectors(portable, files, start)
@@ -97,6 +96,17 @@ def publish_run(
     if curves is not None:
         files["curves.png"] = curves
     return zoo.publish(target, zoo.model_name(program.job.name), files, manifest, version, key)
+
+
+def _own_net(program: Program) -> pb.NetParameter:
+    """The net as it is published: without folders, and with the published file of the tokenizer."""
+    net = data.stated(without_folders(program.job.resolved()), program.train_net.learned)
+    made = {layer.name for layer in program.train_net.sources if layer.source and layer.source.tokenizer}
+    for layer in net.layer:
+        if layer.name in made:
+            layer.data_param.tokenizer = TOKENIZER
+            layer.data_param.ClearField("most_tokens")
+    return net
 
 
 def _checked_model(program: Program, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:

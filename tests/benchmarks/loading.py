@@ -1,17 +1,19 @@
 """How fast a folder of photographs becomes augmented batches: netc against torchvision's ImageFolder in a DataLoader.
 
-`python -m tests.benchmarks.loading [--rounds 3] [--images 2000] [--output FILE]` draws JPEG files of 500 x 375 pixels, and reads them with
+`python -m tests.benchmarks.loading [--rounds 3] [--output FILE]` draws 2,000 JPEG files of 500 x 375 pixels, and reads them with
 one and two workers each: decode, resize to 256 x 256, crop 224 at random, mirror, change brightness, contrast, saturation and hue,
 normalize. netc decodes each image again in each epoch here, as it does with folders that do not fit into memory. The readers take turns.
 """
 
 import argparse
+import io
 import platform
 import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 SIZE, CROP, BATCH = 256, 224, 32
+PICTURES = 100  # different ones; their files are copies
 JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Reader = Callable[[], Iterator[int]]
@@ -36,13 +39,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.benchmarks.loading", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--turn", type=int, default=2000, help="images that a reader reads before the next one's turn")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         draw(Path(folder) / "few", 2 * BATCH)
         draw(Path(folder) / "all", arguments.images)
-        found = measure(Path(folder) / "all", arguments.rounds, arguments.workers)
+        found = measure(Path(folder) / "all", arguments.rounds, arguments.workers, arguments.turn)
     text = report(found, arguments.images)
     print(text)
     if arguments.output:
@@ -52,17 +56,22 @@ def main() -> None:
 def draw(folder: Path, count: int) -> None:
     """Noise of several scales in two classes, as JPEG files that weigh what photographs of their size do."""
     rng = np.random.default_rng(0)
-    for i in range(count):
-        path = folder / ("cats", "dogs")[i % 2] / f"{i:05}.jpg"
-        path.parent.mkdir(exist_ok=True, parents=True)
+    pictures = []
+    for _ in range(min(count, PICTURES)):
         total = np.zeros((375, 500, 3), np.float32)
         for cells, weight in ((4, 90), (16, 50), (64, 25), (256, 12)):
             coarse = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
             total += (np.asarray(coarse.resize((500, 375), Image.Resampling.BICUBIC), np.float32) - 127.5) * (weight / 90)
-        Image.fromarray(np.clip(total + 127.5, 0, 255).astype(np.uint8)).save(path, quality=90)
+        buffer = io.BytesIO()
+        Image.fromarray(np.clip(total + 127.5, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+        pictures.append(buffer.getvalue())
+    for i in range(count):
+        path = folder / ("cats", "dogs")[i % 2] / f"{i:05}.jpg"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(pictures[i % len(pictures)])
 
 
-def measure(folder: Path, rounds: int, workers: list[int]) -> dict[str, Measured]:
+def measure(folder: Path, rounds: int, workers: list[int], turn: int) -> dict[str, Measured]:
     """The speed of each reader. A turn on a few images, which also loads the libraries, comes first."""
     kinds: dict[str, Callable[[Path, int], Iterator[int]]] = {"netc": _netc, "torchvision": _torchvision}
     readers = {f"{name}, {_workers(n)}": (kind, n) for n in workers for name, kind in kinds.items()}
@@ -73,7 +82,7 @@ def measure(folder: Path, rounds: int, workers: list[int]) -> dict[str, Measured
     for _ in range(rounds):
         for name, (kind, number) in readers.items():
             begin, cpu = time.perf_counter(), _cpu()
-            count = sum(kind(folder, number))
+            count = sum(islice(kind(folder, number), turn // BATCH))
             found[name].rates.append(count / (time.perf_counter() - begin))
             found[name].cpu.append(1000 * (_cpu() - cpu) / count)
     return found

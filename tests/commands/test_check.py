@@ -129,6 +129,11 @@ WARNED = {
     "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual for SGD; a typical value is 0.01"),
     "constant_rate_steps": (HEAD + END + SOLVER.replace("base", "lr_policy: step, gamma: 0.1, stepsize: 90, base"), "at iteration 90"),
     "no_decay": (HEAD + END + SOLVER.replace("weight_decay: 0.001, ", ""), "1,450 parameters, 160 rows and no weight_decay"),
+    "rate_never_changes": (
+        HEAD + END + SOLVER.replace("base", "lr_policy: plateau, gamma: 0.1, test_interval: 9, base"), "after 11 tests without improvement"
+    ),
+    "average_of_everything": (HEAD + END + SOLVER.replace("base", "ema: 0.99, base"), "averages about 100 iterations, but the run has 60"),
+    "no_matrices": (HEAD + END + SOLVER.replace("base", "type: Muon, base"), "AdamW updates all parameters"),
     "zero_start": (HEAD + "  - InnerProduct: {num_output: 9}\n  - ReLU\n" + END + SOLVER, "all weights start at 0"),
     "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "without an activation"),
     "softmax_twice": (HEAD + END.replace("  - Accuracy", "  - Softmax") + SOLVER, "read 'ip1' instead"),

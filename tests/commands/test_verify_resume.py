@@ -70,3 +70,10 @@ def test_runs_are_short_in_every_stage(tmp_path: Path) -> None:
     assert [(s.layer, s.max_iter, s.HasField("max_epoch")) for s in solver.pretrain] == [("ip1", 12, False)]
     assert (solver.max_iter, solver.test_interval, solver.snapshot, solver.patience) == (12, 6, 3, 0)
     assert solver.random_seed == job.seed >= 0
+
+
+def test_augmented_and_mixed_rows_resume_exactly(tmp_path: Path) -> None:
+    fields = "pad: 2, mirror: true, vertical_flip: true, rotation: 20, random_erasing: {}, mixup_alpha: 0.5, cutmix_alpha: 1, workers: 2"
+    path = write_small(tmp_path, NET.replace("test_fraction: 0.2}", f"test_fraction: 0.2, {fields}}}"))
+    result = netc("verify-resume", path, "--iterations", 8)
+    assert result.exit_code == 0 and "resumes exactly" in result.stdout, result.output

@@ -103,3 +103,18 @@ def test_trees(tmp_path: Path) -> None:
 def test_arrays_without_names_have_none(tmp_path: Path) -> None:
     said, _ = facts(write_small(tmp_path, NET))
     assert "classes" not in said["batch/label"] and said["batch/data"]["channels"] == "grey"
+
+
+def test_augmented_and_mixed_rows(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", data=np.zeros((6, 3, 8, 8), np.uint8), label=np.arange(6) % 2)
+    layers = """Data: {source: x.npz, batch_size: 2, pad: 2, mirror: true, rotation: 9, color_jitter: {hue: 0.25}, mixup_alpha: 0.5}
+InnerProduct: {num_output: 2}
+SoftmaxWithLoss"""
+    found, _ = facts(written(tmp_path, layers))
+    data = found["batch/data"]
+    assert data["pad"] == {"pixels": 2, "mode": "CONSTANT", "only": "in training"} and data["crop"]["size"] == [8, 8]
+    assert data["augmentation"] == {"rotation": 9.0, "color_jitter": {"hue": 0.25}, "mixup_alpha": 0.5}
+    assert (
+        "the row that is mixed in" in found["batch/label.partner"]["meaning"] and "from 0.5 to 1" in found["batch/label.share"]["meaning"]
+    )
+    assert "meaning" not in found["batch/label"]

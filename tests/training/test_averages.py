@@ -104,6 +104,22 @@ def test_resetting_the_slots_keeps_the_average(tmp_path: Path) -> None:
     assert states[WEIGHT] == pytest.approx((1 - 0.9**60) / 0.1, rel=1e-5)
 
 
+def test_frozen_parameters_have_no_average(tmp_path: Path) -> None:
+    run = trained(tmp_path, EMA.replace("momentum", 'freeze: ["conv1"], momentum'), "--no-publish")
+    names = newest(run).keys()
+    assert "ip1.weight.average" in names and not any(n.startswith("conv1") and n.endswith(".average") for n in names)
+    last = [line for line in log(run) if line["event"] == "test"][-1]
+    said = netc("test", tmp_path / "small.yaml", "--weights", run / "snapshots/iter_00000060.safetensors").stdout
+    assert f"loss: {last['loss']:.6g}" in said
+
+
+def test_sums_over_batches_are_averaged_once_an_update(tmp_path: Path) -> None:
+    states = newest(
+        trained(tmp_path, EMA.replace("momentum", "iter_size: 3, max_iter: 5, momentum").replace(", max_iter: 60", ""), "--no-publish")
+    )
+    assert states[WEIGHT] == pytest.approx((1 - 0.9**5) / 0.1, rel=1e-5)
+
+
 def test_without_an_average_states_stay() -> None:
     states = {"w": np.ones(2), "w.average": np.zeros(2)}
     assert averaged(states)["w"][0] == 1 and averaged({**states, WEIGHT: np.zeros(())})["w"][0] == 1

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from netc import registry
+from netc import registry, schedules
 from netc.commands.advice.checks import Checked, check
 from netc.errors import Diagnostic
 from netc.graph.multiply_adds import size
+from netc.spec.scalars import shortest
 
 MOST_TIMES, PARAMETERS_PER_ROW = 30, 5
 
@@ -53,3 +54,37 @@ def few_iterations(checked: Checked) -> Iterator[Diagnostic]:
     if rows and batch and solver.HasField("max_iter") and solver.max_iter * batch * checked.program.job.settings.iter_size < rows:
         share = solver.max_iter * batch * checked.program.job.settings.iter_size / rows
         yield Diagnostic(checked.program.job.solver_place("max_iter"), f"Solver: the run ends after {share:.0%} of the first epoch")
+
+
+@check
+def rate_never_changes(checked: Checked) -> Iterator[Diagnostic]:
+    """A schedule that waits for more tests or iterations than the run has."""
+    solver, length = checked.program.job.solver, checked.program.max_iter
+    if not length or not checked.program.trains:
+        return
+    tests = length // solver.test_interval if solver.test_interval else 0
+    if schedules.follows_tests(solver.lr_policy) and tests <= solver.plateau_patience:
+        text = f"Solver: the rate falls after {solver.plateau_patience + 1} tests without improvement, but the run has {tests}"
+        yield Diagnostic(checked.program.job.solver_place("lr_policy"), text)
+    if solver.lr_policy == "cosine" and solver.restart_iter >= length:
+        text = f"Solver: the learning rate first restarts at iteration {solver.restart_iter}, but the run ends at {length}"
+        yield Diagnostic(checked.program.job.solver_place("restart_iter"), text)
+
+
+@check
+def average_of_everything(checked: Checked) -> Iterator[Diagnostic]:
+    """A moving average that is longer than the run, so that it includes the first weights."""
+    ema, length = float(shortest(checked.program.job.settings.ema)), checked.program.max_iter
+    if ema and length and 1 / (1 - ema) > length:
+        text = f"Solver: ema {ema:g} averages about {1 / (1 - ema):,.0f} iterations, but the run has {length:,}; use a smaller number"
+        yield Diagnostic(checked.program.job.solver_place("ema"), text)
+
+
+@check
+def no_matrices(checked: Checked) -> Iterator[Diagnostic]:
+    """An optimizer of matrices for a net without matrices."""
+    program = checked.program
+    record = registry.optimizer.records.get(program.job.solver.type, {})
+    if program.trains and "others" in record and not any(n.op == program.job.solver.type for n in program.steps.train.nodes):
+        text = f"Solver: {record['others'][0]} updates all parameters, as this net has no matrix for {program.job.solver.type}"
+        yield Diagnostic(program.job.solver_place("type"), text)

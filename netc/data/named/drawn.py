@@ -30,7 +30,7 @@ def _shapes(phase: str, rows: int, shape: tuple[int, int, int]) -> tuple[np.ndar
     images, masks = np.empty((rows, *shape), np.uint8), np.zeros((rows, *shape[1:]), np.uint8)
     luck = integers(0, f"shapes/{phase}", 2**32, (rows, PER_IMAGE))
     for row in range(rows):
-        noise = integers(0, f"shapes/{phase}/noise", 81, shape, iteration=row) - 40
+        noise = integers(0, f"shapes/{phase}/noise", 41, shape, iteration=row) - 20
         images[row] = np.clip(_scene(luck[row], masks[row], shape) + noise, 0, 255)
     return images, masks
 

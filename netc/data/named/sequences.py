@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from netc.data import subwords
 from netc.data.brackets import read_trees
 from netc.data.named.dataset import DataSet
 from netc.data.named.lookup import unpacked
@@ -11,7 +12,9 @@ from netc.data.named.readers import reader
 from netc.data.sequences import padded, sequence_tops
 from netc.data.series import Spread, series_table
 from netc.data.source import Description, Request, Table, TopSpec
-from netc.data.sources.text import encode, make_vocabulary, text_table, token_table, window_count
+from netc.data.sources.text import text_table, token_table, window_count
+from netc.data.tokenizers import chosen_tokenizer, kind_of
+from netc.data.units import SUBWORDS, encode, make_vocabulary
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 
@@ -27,7 +30,7 @@ def read_text(request: Request, record: DataSet) -> Table:
     def content() -> str:
         return unpacked(record, record.files[0]).decode()
 
-    if param.tokens == param.WORDS or param.most_tokens:
+    if param.tokens != param.CHARACTERS or param.most_tokens or param.tokenizer:
         return token_table(request, record.name, content(), record.sha256, record.licence)
     windows, _ = window_count(request, record.name, record.rows["characters"])
     described = Description(record.name, (), windows, record.classes, record.licence, record.sha256)
@@ -86,19 +89,45 @@ def read_sentences(request: Request, record: DataSet) -> Table:
     """Read the sentences of a treebank, with five grades, or with two and without the neutral sentences."""
     param, phase = request.layer.data_param, "TRAIN" if request.phase == "TRAIN" else "TEST"
     steps, most = int(param.steps) or LONGEST_SENTENCE, int(param.most_tokens)
-    if not most:
+    if not most and not param.tokenizer:
         raise DataError("`most_tokens` is missing. Add the size of the vocabulary, for example `most_tokens: 5000`.", field="most_tokens")
+    if kind_of(request) == SUBWORDS:
+        return _subword_sentences(request, record, steps)
     grades = len(record.classes)
     tops = sequence_tops(TopSpec("int64", (), classes=most), TopSpec("int64", (), classes=grades), steps)
 
     def load() -> tuple[np.ndarray, ...]:
-        chosen = [(grade, words) for grade, words in _sentences(record, phase) if grades == GRADES or grade != NEUTRAL]
+        chosen, labels = _chosen(record, phase)
         vocabulary = _sentence_vocabulary(record, most)
-        data, cont = padded([encode(words, vocabulary, record.name) for _, words in chosen], steps, record.name)
-        return data, np.array([grade if grades == GRADES else int(grade > NEUTRAL) for grade, _ in chosen]), cont
+        data, cont = padded([encode(words, vocabulary, record.name) for words in chosen], steps, record.name)
+        return data, labels, cont
 
     described = Description(record.name, tops, record.rows[phase], record.classes, record.licence, record.sha256, tokens="words")
     return Table(described, load, has_test_rows=True, vocabulary=lambda: _sentence_vocabulary(record, most))
+
+
+def _subword_sentences(request: Request, record: DataSet, steps: int) -> Table:
+    """Sentences, split by a tokenizer that is trained on those for training, unless it is known or read from a file."""
+    phase = "TRAIN" if request.phase == "TRAIN" else "TEST"
+    tokenizer = chosen_tokenizer(request, lambda: [" ".join(words) for _, words in _sentences(record, "TRAIN")])
+    vocabulary = Vocabulary(subwords.vocabulary(tokenizer), tokenizer)
+    first, label = TopSpec("int64", (), classes=len(vocabulary.words)), TopSpec("int64", (), classes=len(record.classes))
+
+    def load() -> tuple[np.ndarray, ...]:
+        chosen, labels = _chosen(record, phase)
+        data, cont = padded([subwords.encode(tokenizer, " ".join(words))[0] for words in chosen], steps, record.name)
+        return data, labels, cont
+
+    described = Description(record.name, sequence_tops(first, label, steps), record.rows[phase], record.classes, record.licence,
+                            record.sha256, tokens=SUBWORDS, tokenizer=tokenizer)  # fmt: skip
+    return Table(described, load, has_test_rows=True, vocabulary=lambda: vocabulary)
+
+
+def _chosen(record: DataSet, phase: str) -> tuple[list[list[str]], np.ndarray]:
+    """The sentences that a data set contains, and their grades: five, or two without the neutral sentences."""
+    grades = len(record.classes)
+    chosen = [(grade, words) for grade, words in _sentences(record, phase) if grades == GRADES or grade != NEUTRAL]
+    return [words for _, words in chosen], np.array([grade if grades == GRADES else int(grade > NEUTRAL) for grade, _ in chosen])
 
 
 def _sentences(record: DataSet, phase: str) -> list[tuple[int, list[str]]]:

@@ -17,6 +17,7 @@ from netc.data.array_roles import Header
 from netc.data.cells import in_order
 from netc.data.sequences import CONT, LENGTH, over_time
 from netc.data.source import Description, Request, Table, TopSpec
+from netc.data.sources.masks import with_masks
 from netc.errors import DataError, Diagnostic, near
 from netc.registry import source
 
@@ -167,7 +168,8 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
         errors.append(Diagnostic(None, f"{path}: {text}", field="channels_last"))
     if errors:
         raise DataError(*errors)
-    classes = _classes(request, load()[1]) if texts else ()
+    named = len(headers) > 1 and headers[1][1].kind in "iub"
+    classes = _classes(request, load()[1]) if texts else (request.classes or ()) if named else ()
 
     def made() -> tuple[np.ndarray, ...]:
         arrays = list(load())
@@ -178,9 +180,11 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
         return tuple(arrays)
 
     tops = [TopSpec("int64", ()) if k in texts else _top(*header) for k, header in enumerate(headers)]
+    tops = [_label_image(tops[0], header, last) or top if k else top for k, (top, header) in enumerate(zip(tops, headers, strict=True))]
     if last:
         height, width, channels = tops[0].shape
         tops[0] = TopSpec(tops[0].dtype, (channels, height, width))
+    tops = with_masks(tops)
     return Table(Description(path.name, tuple(tops), next(iter(rows.values())), classes, channels_last=last), made, all_phases=True)
 
 
@@ -201,6 +205,13 @@ def _top(shape: tuple[int, ...], dtype: np.dtype) -> TopSpec:
     # uint8 with axes is an image. Any other integer is a label or an index.
     whole = dtype.kind in "iu" and (dtype.itemsize > 1 or len(shape) == 1)
     return TopSpec("int64" if whole else "float32", shape[1:])
+
+
+def _label_image(first: TopSpec, header: Header, last: bool) -> TopSpec | None:
+    """The top of bytes with one value for each pixel of the images, which are classes; None for other arrays."""
+    shape, dtype = header
+    spatial = first.shape[:2] if last else first.shape[1:]
+    return TopSpec("int64", shape[1:]) if len(first.shape) == 3 and dtype.kind in "bu" and shape[1:] == spatial else None
 
 
 def _numbers(array: np.ndarray, name: str) -> np.ndarray:

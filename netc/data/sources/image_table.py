@@ -18,6 +18,7 @@ from netc.data.sheet import Sheet, read_sheet
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.csv import label_top, targets
 from netc.data.sources.image_folder import MEMORY, Images, shape_of
+from netc.data.sources.masks import Masks, check_sizes, in_columns
 from netc.data.workers import workers_of
 from netc.errors import DataError, Diagnostic
 from netc.registry import source
@@ -37,6 +38,8 @@ def image_table(request: Request) -> Table:
     errors += unknown
     tops, labels = list[TopSpec](), list[np.ndarray]()
     classes: tuple[str, ...] = ()
+    if label is not None and (cells := [row[label] for row in sheet.rows]) and all(map(is_image, cells)):
+        return _with_masks(request, sheet, column, label, (paths, parts, errors))
     if label is not None:
         found, classes, wrong = targets(sheet, label, request)
         errors += wrong
@@ -61,6 +64,30 @@ def image_table(request: Request) -> Table:
     return Table(
         described, load, has_test_rows=bool(parts), all_phases=True, parts=parts, notes=images.left_out.notes,
         place=partial(_place, sheet, column, label),
+    )  # fmt: skip
+
+
+def _with_masks(
+    request: Request, sheet: Sheet, column: int, label: int, found: tuple[tuple[Path, ...], dict[str, np.ndarray], list[Diagnostic]]
+) -> Table:
+    """Images whose labels are paths of images too: masks. `found` are the images, the parts, and errors."""
+    paths, parts, errors = found
+    pairs, wrong = _paths(sheet, label, _folder(request), skip=False)
+    if errors or wrong:
+        raise DataError(*sorted([*errors, *wrong], key=lambda d: d.position))
+    if sizes := check_sizes(paths, pairs):
+        raise DataError(*sizes)
+    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
+    transform = request.layer.transform_param
+    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
+    masks = Masks(pairs, images.shape[1:])
+    described = Description(
+        sheet.path.name, (TopSpec("float32", images.shape), masks.top), len(paths), request.classes or (), sha256=sheet.sha256,
+        label=sheet.header[label], has_validation=bool(parts) and parts["VALIDATION"] is not parts["TEST"],
+    )  # fmt: skip
+    return Table(
+        described, lambda: in_columns(images, masks, skips(request)), has_test_rows=bool(parts), all_phases=True, parts=parts,
+        notes=images.left_out.notes, place=partial(_place, sheet, column, label),
     )  # fmt: skip
 
 

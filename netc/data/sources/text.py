@@ -1,11 +1,9 @@
 """A text as a sequence of tokens, cut into windows of `steps` tokens. The label of each token is the next one.
 
-The vocabulary comes from the training part: the start of the text, up to `test_fraction`. A character outside of the vocabulary is an
-error with its position. Words outside of the vocabulary share one token. With `most_tokens`, characters do too.
+The vocabulary comes from the training part: the start of the text, up to `test_fraction`. See `netc.data.units` for the kinds of tokens.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -13,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from netc import netc_pb2 as pb
+from netc.data import subwords
 from netc.data.order import held_count
 from netc.data.source import Description, Request, Table, TopSpec
+from netc.data.tokenizers import check_known, chosen_tokenizer, kind_of
+from netc.data.units import SUBWORDS, encode, make_vocabulary, split
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Diagnostic, Place, not_utf8
+from netc.errors import DataError, not_utf8
 from netc.registry import source
-
-WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # splits off clitics, as treebanks do: is n't, film 's
-NAMES = {pb.DataParameter.CHARACTERS: "characters", pb.DataParameter.WORDS: "words"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,10 @@ def text(request: Request) -> Table:
 
 def token_table(request: Request, name: str, content: str, digest: str, licence: str = "") -> Table:
     """The table of a text. Its vocabulary comes from the training part."""
-    param, kind = request.layer.data_param, NAMES[request.layer.data_param.tokens]
+    param, kind = request.layer.data_param, kind_of(request)
+    if kind == SUBWORDS:
+        return _subword_table(request, name, content, digest, licence)
+    check_known(request, "")
     tokens = split(content, kind)
     windows, tested = window_count(request, name, len(tokens))
     trained = tokens[: (windows - tested) * param.steps + 1] if tested else tokens
@@ -55,69 +55,33 @@ def token_table(request: Request, name: str, content: str, digest: str, licence:
     return text_table(request, Description(Path(name).name, (), windows, vocabulary.words, licence, digest), lambda: codes)
 
 
+def _subword_table(request: Request, name: str, content: str, digest: str, licence: str) -> Table:
+    """The table of a text whose tokens a tokenizer makes. It is trained on the training part, unless it is known or read from a file."""
+    tested = request.layer.data_param.test_fraction
+    tokenizer = chosen_tokenizer(request, lambda: [content[: round(len(content) * (1 - tested))]])
+    codes, ends = subwords.encode(tokenizer, content)
+    windows, held = window_count(request, name, len(codes))
+    param = request.layer.data_param
+    count, batch, steps = held or windows, int(param.test_batch_size or param.batch_size or 1), int(param.steps)
+    start = windows - count
+    first, last = start * steps, (start + (count // batch * batch or count)) * steps  # the last rows fill no batch
+    described = Description(Path(name).name, (), windows, subwords.vocabulary(tokenizer), licence, digest, tokenizer=tokenizer)
+    described = replace(described, characters=float(ends[last] - ends[first]) / (last - first))
+    return text_table(request, described, lambda: codes)
+
+
 def text_table(request: Request, described: Description, codes: Callable[[], np.ndarray]) -> Table:
     """The table of a text whose token numbers codes() returns. `described` has the windows, and the vocabulary as classes."""
     steps, classes = int(request.layer.data_param.steps), described.classes
     top = TopSpec("int64", (steps,), batch_axis=1, input=True, classes=len(classes))
     label = TopSpec("int64", (steps,), batch_axis=1, classes=len(classes))
-    description = replace(described, tops=(top, label), tokens=NAMES[request.layer.data_param.tokens])
+    description = replace(described, tops=(top, label), tokens=kind_of(request))
 
     def load() -> tuple[Windows, ...]:
         tokens = codes()
         return Windows(tokens, steps, 0), Windows(tokens, steps, 1)
 
-    return Table(description, load, series=True, stream=True, vocabulary=lambda: Vocabulary(classes))
-
-
-def split(content: str, tokens: str) -> Sequence[str]:
-    """Split a text into tokens: its characters, or its words, punctuation marks and line ends."""
-    return content if tokens == "characters" else WORDS.findall(content)
-
-
-def join(tokens: Sequence[str], kind: str) -> str:
-    """The text of tokens. Words are separated by spaces, but punctuation marks and clitics follow the previous word directly."""
-    if kind == "characters":
-        return "".join(tokens)
-    spaced = [t if re.fullmatch(r"[.,;:!?)\n]|n?['’]\w+", t) else f" {t}" for t in tokens]
-    return "".join(spaced).replace("\n ", "\n").lstrip(" ")
-
-
-def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> Vocabulary:
-    """All tokens in sorted order, or only the `most` frequent ones if `most` is not 0.
-
-    `<unknown>` comes first if tokens may be missing.
-    """
-    if not most and kind == "characters":
-        return Vocabulary(tuple(sorted(set(tokens))))
-    unknown, *frequent = Vocabulary.of(tokens, most or None).words
-    return Vocabulary((unknown, *sorted(frequent)))
-
-
-def encode(tokens: Sequence[str], vocabulary: Vocabulary, file: str) -> np.ndarray:
-    """The number of each token, else that of its lower-case form, else that of `<unknown>`.
-
-    DataError for characters outside of a vocabulary without `<unknown>`: one error per character, with its first line and column.
-    """
-    if not vocabulary.is_closed:
-        return vocabulary.ids(t if t in vocabulary else t.lower() for t in tokens)
-    missing: dict[str, list[int]] = {}
-    for i, t in enumerate(tokens):
-        if t not in vocabulary:
-            missing.setdefault(t, []).append(i)
-    if missing:
-        whole = "".join(tokens)
-        raise DataError(*[_outside(whole, found, file, len(vocabulary.words)) for found in missing.values()])
-    return vocabulary.ids(tokens)
-
-
-def _outside(text: str, found: Sequence[int], file: str, count: int) -> Diagnostic:
-    """The error for all occurrences of a character."""
-    at = found[0]
-    line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
-    more = f" It occurs {len(found):,} times." if len(found) > 1 else ""
-    return Diagnostic(
-        Place(file, line, column), f"The character {text[at]!r} is not one of the {count} characters of the training text.{more}"
-    )
+    return Table(description, load, series=True, stream=True, vocabulary=lambda: Vocabulary(classes, described.tokenizer))
 
 
 def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:

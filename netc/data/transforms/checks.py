@@ -11,6 +11,7 @@ COLORS = ("color_jitter", "random_grayscale")  # fields that need images of byte
 MIXES = ("mixup_alpha", "cutmix_alpha")
 AUGMENTATIONS = (*MOVES[1:], *COLORS, "mixup_alpha")
 SCALES = {"random_resized_crop": ((0.08, 1.0), (3 / 4, 4 / 3)), "random_erasing": ((0.02, 0.33), (0.3, 3.3))}  # torchvision's defaults
+MOST_WORKERS = 256
 COLORED = 3  # channels of an image with colors
 
 
@@ -42,6 +43,8 @@ def limits(param: pb.TransformationParameter, field: str) -> tuple[Sequence[floa
 def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
     """The top after the transformation `param`. DataError lists all reasons why they do not fit."""
     errors = list(_misfits(param, top)) or list(_wrong(param, top)) if param.ByteSize() else []
+    if param.workers > MOST_WORKERS:
+        errors.append(Diagnostic(None, f"`workers` is {param.workers:,}. Expected at most {MOST_WORKERS}.", field="workers"))
     if errors:
         raise DataError(*errors)
     if not uses(param, MOVES):
@@ -51,8 +54,8 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
 
 
 def unfinished(name: str, param: pb.TransformationParameter) -> None:
-    """DataError if a source that crops its images itself, which only knows `mirror`, should augment them."""
-    if others := uses(param, [f for f in AUGMENTATIONS if f not in ("mirror", "pad_mode")]):
+    """DataError if a source that crops its images itself, and mirrors them, should augment them in another way."""
+    if others := uses(param, [field for field in AUGMENTATIONS if field != "mirror"]):
         text = f"{name}: The layer cuts its images out itself, so `{others[0]}` cannot change them. Remove it."
         raise DataError(text, field=others[0])
 

@@ -54,11 +54,16 @@ def _resized(x: Value, like: Value | None, after: Sequence[Dim], scale: Sequence
     if scale:
         y: Value = op.Resize(x, None, constant(np.asarray([1.0, 1.0, *scale], np.float32)), shape=shape, **attrs)
         return y
-    known = all(isinstance(d, int) for d in after)
-    if not known and (like is None or like.rank != x.rank):
+    if all(isinstance(d, int) for d in shape):
+        wanted: Value = constant(np.asarray(shape, np.int64))
+    elif all(isinstance(d, int) for d in after):
+        wanted = op.Concat(op.Shape(x, end=SPATIAL), constant(np.asarray(after, np.int64)), axis=0)
+    elif like is not None and like.rank == x.rank:
+        wanted = op.Concat(op.Shape(x, end=SPATIAL), op.Shape(like, start=SPATIAL), axis=0)
+    else:
         raise ShapeError("The new size is known only in a run.")
-    wanted = constant(np.asarray(after, np.int64)) if known else op.Shape(like, start=SPATIAL)
-    y = op.Resize(x, None, None, wanted, shape=shape, axes=list(range(SPATIAL, x.rank)), **attrs)
+    # The attribute `axes` would need fewer sizes, but onnxruntime's layout optimizer breaks such nodes.
+    y = op.Resize(x, None, None, wanted, shape=shape, **attrs)
     return y
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from netc import data
+from netc.data.vocabulary import Vocabulary
 from netc.graph.contract import BATCH
 from netc.net.model import Layer
 from netc.registry import section
@@ -123,13 +124,14 @@ def _as_pictures(classified: Classified, worst: np.ndarray, rows: Sequence[np.nd
 
 def _as_texts(run: Run, classified: Classified, worst: np.ndarray, fed: dict[int, Feeds], source: Layer) -> Markup:
     """A table of texts with their context: the tokens before a mistake, or the sequence if it has one label."""
-    words, kind = run.made.vocabulary, source.source.tokens if source.source else ""
+    units = data.Units(source.source.tokens, Vocabulary(run.made.vocabulary, source.source.tokenizer)) if source.source else None
+    assert units is not None
     rows = []
     for k in worst:
         tokens = fed[int(classified.batch[k])][BATCH(source.tops[0])]  # (steps, batch)
         per_time = tokens.size == np.asarray(fed[int(classified.batch[k])][BATCH(source.tops[1])]).size
         time, column = divmod(int(classified.place[k]), tokens.shape[1]) if per_time else (len(tokens) - 1, int(classified.place[k]))
-        read = data.join([words[t] for t in tokens[max(0, time + 1 - CONTEXT) : time + 1, column]], kind)
+        read = units.decode(tokens[max(0, time + 1 - CONTEXT) : time + 1, column])
         label, taken = classified.labels[k], classified.predicted[k]
         rows.append((Markup("<code>{}</code>").format(read), _visible(classified.names[label]), _visible(classified.names[taken]),
                      f"{classified.scores[k, taken]:.1%}", f"{classified.scores[k, label]:.2g}"))  # fmt: skip

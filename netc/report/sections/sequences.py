@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from markupsafe import Markup
 
+from netc import data
+from netc.data.vocabulary import Vocabulary
 from netc.graph.contract import BATCH
 from netc.net.model import Layer
 from netc.net.variants import deployed
@@ -27,13 +29,24 @@ def text(run: Run) -> Markup | None:
     source = next((x.source for x in run.made.test_net.sources if x.source and x.source.tokens), None)
     if source is None or run.write is None or run.made.classes != run.made.vocabulary:
         return None
-    prompt = "\n" if source.tokens == "characters" and "\n" in run.made.vocabulary else run.made.vocabulary[-1]
+    prompt = _prompt(data.Units(source.tokens, Vocabulary(run.made.vocabulary, source.tokenizer)))
     length = LENGTH if source.tokens == "characters" else LENGTH // 5
     parts = []
     for temperature in TEMPERATURES:
         parts.append(paragraph("At temperature {}:", temperature))
         parts.append(Markup("<pre class='text'>{}</pre>").format(run.write(prompt, length, temperature).strip("\n")))
     return Markup("").join(parts)
+
+
+def _prompt(units: data.Units) -> str:
+    """A text to start from: a line break if it is a character of the text, else the last token that can be read alone."""
+    words = units.vocabulary.words
+    if units.kind == "characters" and "\n" in words:
+        return "\n"
+    if not units.vocabulary.tokenizer:
+        return words[-1]
+    texts = (units.decode([k]) for k in reversed(range(len(words))))
+    return next((text for text in texts if text.strip() and len(units.encode(text, "prompt"))), words[-1])
 
 
 @section("Forecasts", model=True)

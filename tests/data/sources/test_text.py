@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.data.sources.text import encode, join, make_vocabulary, split
+from netc.data.units import encode, join, make_vocabulary, split
 from netc.data.vocabulary import UNKNOWN, Vocabulary
 from netc.errors import DataError
 from netc.netc_pb2 import LayerParameter
@@ -91,7 +91,7 @@ def test_a_vocabulary_holds_the_most_frequent() -> None:
 
 
 def test_an_unknown_word_is_looked_up_in_lower_case() -> None:
-    assert data.encode(["Film", "FILM", "x"], Vocabulary((UNKNOWN, "Film", "film")), "here").tolist() == [1, 2, 0]
+    assert encode(["Film", "FILM", "x"], Vocabulary((UNKNOWN, "Film", "film")), "here").tolist() == [1, 2, 0]
 
 
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])

@@ -220,6 +220,10 @@ def test_all_errors_are_listed_and_none_that_follows_from_another() -> None:
     assert [e.split(": ")[0] for e in found] == ["n.yaml:3:18", "n.yaml:3:46", "n.yaml:3:73"]
 
 
+def test_a_misspelled_key() -> None:
+    assert errors("Input, a", "bloks: {a: [ReLU]}\n")[0].startswith("n.yaml:1:1: NetParameter has no field 'bloks'. Did you mean 'blocks'?")
+
+
 def test_warnings() -> None:
     blocks = "blocks:\n  a: [ReLU]\n  b: {parameters: [n, m], layers: [{ReLU: {negative_slope: $n}}]}\n"
     document = parse_yaml(f"{blocks}layers: [Input, {{b: {{n: 1, m: 2}}}}]", path="n.yaml")
