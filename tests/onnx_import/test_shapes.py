@@ -15,14 +15,18 @@ from tests.onnx_import.files import model, normal, same, saved
 node = helper.make_node
 N = Size.of("N")
 ROWS = [node("Shape", ["x"], ["n1"], start=0, end=1)]
+TURNED = [node("Transpose", ["x"], ["t"], perm=[2, 1, 0, 3])]  # the batch in a place of the window
 # Each op with the nodes that read x (N, 3, 4, 4), and constants.
 FORMS: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
+    "AveragePool": ([*TURNED, node("AveragePool", ["t"], ["y"], kernel_shape=[2, 2], strides=[1, 2], pads=[1, 0, 1, 0])], {}),
+    "Conv": ([*TURNED, node("Conv", ["t", "w"], ["y"], pads=[1, 0, 1, 0], strides=[1, 2])], {"w": normal(5, 3, 2, 2)}),
     "Gather": ([node("Gather", ["x", "i"], ["y"], axis=-1)], {"i": np.array([[0, 2], [3, 1]])}),
     "GroupNormalization": (
         [node("GroupNormalization", ["x", "g", "b"], ["y"], num_groups=1)],
         {"g": normal(3), "b": normal(3, seed=1)},
     ),
     "MeanVarianceNormalization": ([node("MeanVarianceNormalization", ["x"], ["y"])], {}),
+    "MaxPool": ([*TURNED, node("MaxPool", ["t"], ["y"], kernel_shape=[2, 3], pads=[0, 1, 1, 1])], {}),
     "Pad": ([node("Pad", ["x", "p", "", "a"], ["y"])], {"p": np.array([1, 0, 0, 2]), "a": np.array([2, 3])}),
     "Range": (
         [*ROWS, node("Squeeze", ["n1"], ["n"]), node("Range", ["zero", "n", "one"], ["y"])],
