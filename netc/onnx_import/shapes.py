@@ -114,10 +114,35 @@ def _gather(call: "Call") -> Shape:
     return (*call.x.shape[:axis], *call.need(1).shape, *call.x.shape[axis + 1 :])
 
 
+def _window(call: "Call") -> Shape | None:
+    """The shape after a convolution or pooling whose stride is 1 where a size is a name."""
+    x, a = call.x, call.attrs
+    rank = x.rank - 2
+    kernel = a.get("kernel_shape") or [int(d) for d in call.need(1).shape[2:]]
+    strides, dilations, pads = a.get("strides", [1] * rank), a.get("dilations", [1] * rank), a.get("pads", [0] * rank * 2)
+    channels = call.need(1).shape[0] if call.node.op == "Conv" else x.shape[1]
+    if (
+        a.get("auto_pad", "NOTSET") != "NOTSET"
+        or a.get("ceil_mode")
+        or any(isinstance(d, str) and s != 1 for d, s in zip(x.shape[2:], strides, strict=True))
+    ):
+        return None
+    shape = [x.shape[0], channels]
+    for k, size in enumerate(x.shape[2:]):
+        room = Size.of(size) + pads[k] + pads[rank + k] - (kernel[k] - 1) * dilations[k] - 1
+        shape.append((room + 1).dim if isinstance(size, str) else int(room.dim) // strides[k] + 1)
+    return tuple(shape)
+
+
+def _same(call: "Call") -> Shape:
+    return call.x.shape
+
+
 ELEMENTWISE = {
     "Add", "And", "BitwiseAnd", "BitwiseOr", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min",
     "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
 }  # fmt: skip
 SHAPES: dict[str, Callable[["Call"], Shape | None]] = {
-    "Gather": _gather, "Pad": _pad, "Range": _range, "Resize": _resize, "Slice": _slice, "Tile": _tile,
+    "AveragePool": _window, "Conv": _window, "Gather": _gather, "GroupNormalization": _same, "MaxPool": _window,
+    "MeanVarianceNormalization": _same, "Pad": _pad, "Range": _range, "Resize": _resize, "Slice": _slice, "Tile": _tile,
 }  # fmt: skip

@@ -28,6 +28,17 @@ OLD: dict[str, tuple[int, list[Any], dict[str, np.ndarray]]] = {
     "Dropout with a ratio": (11, [node("Dropout", ["x"], ["y"], ratio=0.4)], {}),
     "Flatten": (8, [node("Flatten", ["x"], ["y"], axis=2)], {}),
     "Gemm": (8, [node("Flatten", ["x"], ["f"]), node("Gemm", ["f", "w", "b"], ["y"], transB=1)], {"w": normal(3, 144), "b": normal(3)}),
+    "GroupNormalization by groups": (
+        20,
+        [node("GroupNormalization", ["x", "g", "b"], ["y"], num_groups=2)],
+        {"g": normal(2), "b": normal(2, seed=1)},
+    ),
+    "GroupNormalization": (
+        21,
+        [node("GroupNormalization", ["x", "g", "b"], ["y"], num_groups=2)],
+        {"g": normal(4), "b": normal(4, seed=1)},
+    ),
+    "MeanVarianceNormalization": (13, [node("MeanVarianceNormalization", ["x"], ["y"])], {}),
     "Pad with attributes": (10, [node("Pad", ["x"], ["y"], pads=[0, 0, 1, 2, 0, 0, 0, 1], mode="reflect")], {}),
     "ReduceSum with attributes": (12, [node("ReduceSum", ["x"], ["y"], axes=[2, 3], keepdims=0)], {}),
     "ReduceMax with attributes": (17, [node("ReduceMax", ["x"], ["y"], axes=[1], keepdims=1)], {}),
