@@ -15,6 +15,7 @@ GIVEN_UP = {"disallow_subclassing_any": False, "disallow_untyped_decorators": Fa
 UNTYPED_BASES = [
     "tests.benchmarks.contenders",
     "tests.benchmarks.nano_gpt",
+    "tests.benchmarks.onnx_models_torch",
     "tests.benchmarks.torch_twin",
     "tests.layers.record_transformer",
 ]

@@ -76,9 +76,7 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
 
     netc data show photos.yaml --augmented -o page.html
     """
-    import os
     import shutil
-    import sys
 
     from netc import registry
     from netc.commands import show as showing
@@ -102,9 +100,16 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
     if output:
         click.echo(showing.write(found, output))
         return
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for line in showing.terminal(found, colour, shutil.get_terminal_size().columns):
+    for line in showing.terminal(found, _in_color(), shutil.get_terminal_size().columns):
         terminal.own(line)
+
+
+def _in_color() -> bool:
+    """Whether the terminal shows colors, and the user wants them."""
+    import os
+    import sys
+
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 @data.command("convert-imageset")

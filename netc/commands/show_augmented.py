@@ -1,6 +1,6 @@
 """`netc data show --augmented`: rows of a net as training reads them in its first epochs, beside the stored rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,9 @@ def look(target: str, layer_name: str = "", allow_python: bool = False) -> Augme
         raise DataError(f"{target}: {name}: Its rows are not images of one or three channels.")
     if source.rows is None:
         raise DataError(f"{target}: {name}: Its source has no end, so it has no epochs.")
-    shown = [_sample(source, row, layer, base) for row in _chosen(described, source)]
+    rows = _chosen(described, source)
+    epochs = [[source.seen(row, epoch) for row in rows] for epoch in range(EPOCHS)]  # each epoch has an order of its own
+    shown = [_sample(source, row, versions, layer, base) for row, versions in zip(rows, zip(*epochs, strict=True), strict=True)]
     return Augmented(f"{described.name}, augmented by {target}", tuple(_settings(param, fields)), tuple(shown), seed)
 
 
@@ -82,9 +84,8 @@ def _classified(described: Description) -> bool:
     return len(described.tops) > 1 and described.tops[1].dtype == "int64" and described.tops[1].shape in ((), (1,))
 
 
-def _sample(source: Source, row: int, layer: pb.LayerParameter, base: Path) -> Sample:
+def _sample(source: Source, row: int, versions: Sequence[tuple[np.ndarray, ...]], layer: pb.LayerParameter, base: Path) -> Sample:
     described, stored = source.description, source.stored(0, np.array([row]))[0]
-    versions = [source.seen(row, epoch) for epoch in range(EPOCHS)]
     norm = data.normalisation(layer.transform_param, stored.shape, base)
     mean = 0 if norm.mean is None else norm.mean.mean((-2, -1), keepdims=True)
     restored = [arrays[0][0] / norm.factor + mean for arrays in versions]
@@ -92,8 +93,8 @@ def _sample(source: Source, row: int, layer: pb.LayerParameter, base: Path) -> S
     flip = described.channels == "BGR" and len(stored) == 3
     pictures = [_pixels(image, limits, flip) for image in (stored, *restored)]
     captions = [_captions(described, arrays[1:]) for arrays in versions]
-    label = source.stored(1, np.array([row])).reshape(1, -1)[0, 0] if len(described.tops) > 1 else None
-    own = "" if label is None else _name(described, float(label))
+    label = source.stored(1, np.array([row])).reshape(-1) if len(described.tops) > 1 else np.empty(0)
+    own = _name(described, float(label[0])) if label.size == 1 else ""  # a mask is no label of the row
     return Sample(own, row, pictures[0], tuple(map(Picture, pictures[1:], captions)))
 
 

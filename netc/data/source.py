@@ -14,7 +14,6 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError
 
 if TYPE_CHECKING:
     from netc.data.learned import Learned
@@ -81,18 +80,18 @@ class Description:
     """What a source provides, known before loading.
 
     `rows` is None if the source is endless. `sha256` is "" if it is unknown. `set_apart`: rows for TEST differ from those for TRAIN.
-    `has_validation`: there are rows for VALIDATION too. `tokens` is "characters", "words" or "tokens" if the first top is a text.
-    `tokenizer` makes the latter, and `characters` is their mean length in the rows of TEST, if the labels are tokens too.
+    `has_validation`: there are rows for VALIDATION too.
+
+    `tokens` is "characters", "words" or "tokens" if the first top is a text. A `tokenizer` makes tokens; if the labels are tokens too,
+    `characters` is their mean length in the rows of TEST.
 
     `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
     it is known.
 
-    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read.
-
-    `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
-
-    `added` are the names of the last tops, which come with the label and which no net file names: see `netc.data.transforms.mixing`.
+    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read. `noun` is the unit of
+    speed: images, sentences, tokens. An epoch of a `stream` contains only full batches. `added` are the names of the last tops, which
+    come with the label and which no net file names: see `netc.data.transforms.mixing`.
     """
 
     name: str
@@ -162,9 +161,8 @@ class Request:
     which relative paths start from.
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
-    the training rows: columns and classes must be the same.
-
-    `known` is what a net has learned from its training rows, if it comes with weights.
+    the training rows: columns and classes must be the same. `known` is what a net has learned from its training rows, if it comes with
+    weights.
     """
 
     layer: pb.LayerParameter
@@ -201,10 +199,9 @@ class Column(Protocol):
 class Table:
     """The result of a source function.
 
-    `load()` returns one column per top. The columns of an endless source accept any row number.
-
-    `parts` are the rows of each phase, if the source itself separates them and the columns contain the rows of all phases. `raw(rows)`
-    returns the raw values of rows, by column: the inputs of a published model.
+    `load()` returns one column per top. The columns of an endless source accept any row number. `parts` are the rows of each phase, if the
+    source itself separates them and the columns contain the rows of all phases. `raw(rows)` returns the raw values of rows, by column: the
+    inputs of a published model.
 
     `has_test_rows`: the source itself separates the rows for TEST. `all_phases`: the table is the same in every phase, so it is made
     once. `finished`: the source has already applied transform_param.
@@ -293,11 +290,3 @@ class Source(Protocol):
 
     def notes(self) -> list[str]:
         """What was ignored in the files read so far, such as an alpha channel."""
-
-
-class UndecodableError(DataError):
-    """Rows that cannot be decoded: an error text for each, by its position among the requested rows."""
-
-    def __init__(self, rows: Mapping[int, str]):
-        super().__init__(*rows.values())
-        self.rows = rows

@@ -52,12 +52,22 @@ def png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg(picture: np.ndarray) -> bytes:
+    """Encode a photograph (height, width, 3) as JPEG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
 def image(picture: np.ndarray, text: str, scale: int = 1, size: tuple[int, int] | None = None, sharp: bool = True) -> Markup:
     """An <img> element with pixels of `scale` size, or of the given width and height. `text` describes the image for screen readers.
 
-    Without `sharp`, the browser smooths the pixels.
+    Without `sharp`, the browser smooths the pixels, and they are encoded as JPEG.
     """
-    data = base64.b64encode(png(picture)).decode()
+    kind, content = ("png", png(picture)) if sharp else ("jpeg", jpeg(picture))
+    data = base64.b64encode(content).decode()
     height, width = picture.shape[:2]
-    form = '<img{} alt="{}" width="{}" height="{}" src="data:image/png;base64,{}">'
-    return Markup(form).format(Markup(' class="pixels"' if sharp else ""), text, *(size or (width * scale, height * scale)), data)
+    form = '<img{} alt="{}" width="{}" height="{}" src="data:image/{};base64,{}">'
+    return Markup(form).format(Markup(' class="pixels"' if sharp else ""), text, *(size or (width * scale, height * scale)), kind, data)

@@ -40,6 +40,12 @@ class Column:
         return self.source.description.tops[self.top]
 
     @property
+    def repeats(self) -> bool:
+        """Whether its values in memory are those of the labels: the labels of the rows that are mixed in."""
+        described = self.source.description
+        return self.top >= len(described.tops) - len(described.added) and self.source.in_memory(self.top)
+
+    @property
     def holds_floats(self) -> bool:
         """Whether values can be NaN."""
         return bool(self.source.stored(self.top, np.arange(1)).dtype.kind == "f")
@@ -92,6 +98,8 @@ class Checks:
                 continue
             known.add(key)
             column = self.columns.get(base.node.name) if base.node.key == ("netc", "Input") else None
+            if column is not None and column.repeats:
+                continue
             if column is not None:
                 self._direct.append((reading, column))
             elif base.node.key != ("netc", "Input") and all(n.name in self.columns for n in _inputs(reading)):

@@ -86,3 +86,10 @@ def test_it_needs_a_net_and_writes_a_page(tmp_path: Path) -> None:
     assert "--augmented needs a net file" in netc("data", "show", tmp_path, "--augmented").stderr
     result = netc("data", "show", net(tmp_path, "mirror: true"), "--augmented", "-o", tmp_path / "a.png")
     assert result.exit_code == 2 and ".html" in result.stderr
+
+
+def test_large_images_are_embedded_as_small_ones(tmp_path: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 256, (30, 3, 230, 180), dtype=np.uint8)
+    assert netc("data", "show", net(tmp_path, "mirror: true", large), "--augmented", "-o", tmp_path / "a.html").exit_code == 0
+    page = (tmp_path / "a.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 10 * 8 and 'width="81" height="104"' in page

@@ -9,12 +9,14 @@ import pytest
 from netc.compiler.lower import Lowered, lower
 from netc.data import Tables
 from netc.errors import SpecError
+from netc.graph.autodiff import grad
 from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.net.resolve import resolve
 from netc.runtime.session import Session
 from netc.spec import parse_yaml
 from tests.layers.nets import states
+from tests.some import some
 
 LABELS = np.array([0, 2, 1, 1, 0, 2, 2, 2])
 ROWS = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
@@ -69,6 +71,35 @@ def test_softmax_with_loss(tmp_path: Path, fields: str) -> None:
     wanted = (each * shares).sum() / (1 if "NONE" in fields else shares.sum())
     assert got["loss"] == pytest.approx(wanted, rel=1e-5)
     assert got["p"].shape == (8, 3) and np.allclose(got["p"].sum(1), 1)
+
+
+@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    "loss", ["SoftmaxWithLoss: {top: loss, class_weight: [0.5, 2, 3], label_smoothing: 0.1}", "FocalLoss: {top: loss}"]
+)
+def test_the_gradient_equals_the_difference(tmp_path: Path, loss: str, provider: str) -> None:
+    lowered = net(tmp_path, loss)
+    fed, towards = batch(lowered), np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)
+    (by,) = grad({some(lowered.loss): 1.0}, [lowered.versions["data"][0]])
+    session = Session(emit(Graph("test", {"d": some(by), "loss": some(lowered.loss)}), provider))
+
+    def at(step: float) -> dict[str, np.ndarray]:
+        moved = fed | {"data": fed["data"] + np.float32(step) * towards}
+        return session.run({f"batch/{name}": array for name, array in moved.items()})
+
+    near = (float(at(0.01)["loss"]) - float(at(-0.01)["loss"])) / 0.02
+    assert float((at(0)["d"] * towards).sum()) == pytest.approx(near, rel=5e-3, abs=1e-3)
+
+
+def test_a_symbolic_batch(tmp_path: Path) -> None:
+    fixed = net(tmp_path, "SoftmaxWithLoss: {bottom: [data, label], top: [loss, p]}")
+    free, fed = lower(fixed.net, "N"), batch(fixed)
+    for count in (8, 5):
+        part = {name: array[:count] for name, array in fed.items()}
+        got = values(free, part)
+        assert got["p"].shape == (count, 3)
+        if count == 8:
+            assert got["loss"] == pytest.approx(float(values(fixed, fed)["loss"]), rel=1e-6)
 
 
 def test_a_share_of_one_is_the_plain_loss(tmp_path: Path) -> None:

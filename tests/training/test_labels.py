@@ -354,3 +354,9 @@ def rows(request):
         path = write(tmp_path, READERS["SoftmaxWithLoss"], data="Data: {source: x.nans, batch_size: 4}")
         said = netc("train", path, "--no-publish", "--plugin", tmp_path / "plugin.py", "--runs", tmp_path / "runs").stderr
         assert "'data' of TRAIN contains NaN at mine: data[3], column 'bmi'; remove these rows" in said
+
+
+def test_labels_of_mixed_rows_are_reported_once(tmp_path: Path) -> None:
+    path = write(tmp_path, READERS["SoftmaxWithLoss"], {7: 5}, "Data: {source: rows.npz, batch_size: 4, mixup_alpha: 1}")
+    said = refused(tmp_path, path)
+    assert "'label' of TRAIN contains 5 at rows.npz: label[7]" in said and "label.partner" not in said

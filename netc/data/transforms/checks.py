@@ -54,8 +54,8 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
 
 
 def unfinished(name: str, param: pb.TransformationParameter) -> None:
-    """DataError if a source that crops its images itself, which only knows `mirror`, should augment them."""
-    if others := uses(param, [f for f in AUGMENTATIONS if f not in ("mirror", "pad_mode")]):
+    """DataError if a source that crops its images itself, and mirrors them, should augment them in another way."""
+    if others := uses(param, [field for field in AUGMENTATIONS if field != "mirror"]):
         text = f"{name}: The layer cuts its images out itself, so `{others[0]}` cannot change them. Remove it."
         raise DataError(text, field=others[0])
 

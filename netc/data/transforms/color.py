@@ -3,6 +3,8 @@
 Each function changes the image in place and limits its values. `order` are the numbers of the red, green and blue channel.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 TOP = np.float32(255)
@@ -11,7 +13,7 @@ RGB, BGR = (0, 1, 2), (2, 1, 0)
 Order = tuple[int, int, int]
 
 
-def brighten(image: np.ndarray, factor: float) -> None:
+def brighten(image: np.ndarray, factor: float, order: Order = RGB) -> None:
     """Multiply all pixels by a factor."""
     image *= np.float32(factor)
     np.minimum(image, TOP, out=image)
@@ -70,3 +72,12 @@ def shift_hue(image: np.ndarray, share: float, order: Order = RGB) -> None:
         k *= spread
         np.subtract(high, k, out=channel)
     np.clip(image, 0, TOP, out=image)
+
+
+# By the field of `color_jitter`: the function, and the value that changes nothing. They are applied in this order.
+JITTER: dict[str, tuple[Callable[[np.ndarray, float, Order], None], float]] = {
+    "brightness": (brighten, 1.0),
+    "contrast": (contrast, 1.0),
+    "saturation": (saturate, 1.0),
+    "hue": (shift_hue, 0.0),
+}

@@ -130,17 +130,14 @@ class Transform:
         return [Window(*corner, turn, mirror, flip) for corner, turn, mirror, flip in several]
 
     def _change_colors(self, images: np.ndarray, first: int) -> None:
-        jitter = self.param.color_jitter
-        for image, u in zip(images, self.luck.uniform("color_jitter", 5, first, len(images)).tolist(), strict=True):
-            if jitter.brightness:
-                color.brighten(image, between(u[0], max(0.0, 1 - jitter.brightness), 1 + jitter.brightness))
-            if jitter.contrast:
-                color.contrast(image, between(u[1], max(0.0, 1 - jitter.contrast), 1 + jitter.contrast), self.order)
-            if jitter.saturation:
-                color.saturate(image, between(u[2], max(0.0, 1 - jitter.saturation), 1 + jitter.saturation), self.order)
-            if jitter.hue:
-                color.shift_hue(image, between(u[3], -jitter.hue, jitter.hue), self.order)
-            if u[4] < self.param.random_grayscale:
+        amounts = {field: getattr(self.param.color_jitter, field) for field in color.JITTER}
+        draws = self.luck.uniform("color_jitter", len(amounts) + 1, first, len(images)).tolist()
+        for image, (*several, last) in zip(images, draws, strict=True):
+            for (field, amount), u in zip(amounts.items(), several, strict=True):
+                if amount:
+                    change, middle = color.JITTER[field]
+                    change(image, between(u, max(0.0, middle - amount) if middle else -amount, middle + amount), self.order)
+            if last < self.param.random_grayscale:
                 color.decolor(image, self.order)
 
 

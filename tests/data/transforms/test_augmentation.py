@@ -12,7 +12,7 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.data.source import Request, TopSpec
 from netc.data.transforms import color
-from netc.data.transforms.checks import AUGMENTATIONS
+from netc.data.transforms.checks import AUGMENTATIONS, unfinished
 from netc.data.transforms.geometry import Window, moved
 from netc.data.transforms.luck import PER_REGION, Luck, central, region
 from netc.data.transforms.rows import Transform, transform
@@ -218,3 +218,15 @@ def test_workers_do_not_change_what_is_wrong(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", data=np.zeros((4, 3, 600, 600), np.uint8), label=np.arange(4))
     opened = data.open(layer, "TRAIN", 0, tmp_path)
     assert opened.batch(0)[0].shape == (2, 3, 600, 600)
+
+
+def test_a_source_that_cuts_its_images_out_only_mirrors_them() -> None:
+    unfinished("x", pb.TransformationParameter(mirror=True, crop_size=4, scale=2))
+    with pytest.raises(DataError, match="`rotation` cannot change them") as caught:
+        unfinished("x", pb.TransformationParameter(mirror=True, rotation=4))
+    assert caught.value.diagnostics[0].field == "rotation"
+
+
+def test_too_many_workers(batches: Batches) -> None:
+    with pytest.raises(DataError, match="`workers` is 5,000. Expected at most 256"):
+        batches("workers: 5000")
