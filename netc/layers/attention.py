@@ -39,6 +39,8 @@ def attend(ctx: Context, x: Value, keys: Value | None = None, mask: Value | None
         q = kv = linear(ctx, x, "", channels + 2 * kv_size)
     else:
         q, kv = linear(ctx, x, "_query", channels), linear(ctx, keys, "_keys", 2 * kv_size)
+    if mask is None and p.HasField("mask"):
+        raise ctx.error("`mask` is set, but no bottom is a mask (time x batch).", "attention_param", "mask")
     source = x if keys is None else keys
     bias = None if mask is None else _mask_bias(ctx, source, mask, keys is not None)
     noise = None

@@ -122,6 +122,7 @@ def test_any_number_of_steps_and_rows(fields: str, tmp_path: Path) -> None:
     ("Attention: {bottom: [x, z]}", "z]", "z is 5x3x8. Its batch (axis 1) must be that of x, 6x2x8."),
     ("Attention: {bottom: [x, x], causal: true}", "causal", "`causal` compares the steps of one sequence."),
     ("Attention: {bottom: [x, w]}", "w]", "w is 5x2. The mask must be time x batch, 6x2."),
+    ("Attention: {bottom: x, mask: KEYS}", "mask", "`mask` is set, but no bottom is a mask (time x batch)."),
     ("Attention: {bottom: [x, x, v], mask: CONT}", "mask", "With keys of their own, use KEYS."),
     ("Attention: {bottom: [x, v, v]}", "bottom", "It reads x (T, N, C), keys (S, N, K) and a mask (S, N), but x is 6x2x8, v is 6x2"),
 ])  # fmt: skip
