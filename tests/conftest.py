@@ -23,6 +23,7 @@ SLOW = (
     "compiler/test_cache", "data/named/test_named",
     "data/named/test_sequences", "data/sources/test_database_fuzz", "data/sources/test_leveldb", "data/sources/test_trees",
     "layers/test_boltzmann", "layers/test_recorded", "predict/explain", "predict/raw", "predict/test_generate", "predict/test_model",
+    "predict/test_tokens",
     "report/test_board", "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table",
     "spec/test_hostile_texts",
     "spec/test_schema", "training/test_carry", "training/test_interruptions", "training/test_input_files", "training/test_kill",

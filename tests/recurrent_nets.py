@@ -1,4 +1,4 @@
-"""Small recurrent nets: one that carries its state through a text, with the text, and one that forecasts a series."""
+"""Small nets on sequences: one that carries its state through a text, with the text, a GPT, and one that forecasts a series."""
 
 from pathlib import Path
 
@@ -13,6 +13,20 @@ layers:
   - Accuracy: {axis: 2}
   - SoftmaxWithLoss: {axis: 2}
 solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 60, test_interval: 20, snapshot: 20, display: 1}
+licence: unknown
+dataset_licence: unknown
+"""
+GPT = """\
+name: gpt
+layers:
+  - Data: {source: letters.txt, batch_size: 4, test_batch_size: 2, steps: 8, test_fraction: 0.25}
+  - Embed: {num_output: 16, bias_term: false, weight_filler: {type: gaussian, std: 0.1}}
+  - Position
+  - Transformer: {heads: 2, causal: true}
+  - LayerNorm
+  - InnerProduct: {num_output: 5, axis: 2, weight_filler: xavier}
+  - SoftmaxWithLoss: {axis: 2}
+solver: {type: AdamW, base_lr: 0.02, momentum: 0.9, weight_decay: 0.01, max_iter: 100}
 licence: unknown
 dataset_licence: unknown
 """

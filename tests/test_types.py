@@ -12,7 +12,13 @@ FORM = re.compile(r"# type: ignore\[[\w-]+(, [\w-]+)*\]  # \w")  # the codes of 
 # Options that give a check up, and the modules that may: torch and tensorflow have no types.
 GENERATED, GENERICS = ["netc.netc_pb2"], {"disallow_any_generics": False}  # protoc writes Mapping without its types
 GIVEN_UP = {"disallow_subclassing_any": False, "disallow_untyped_decorators": False}
-UNTYPED_BASES = ["tests.benchmarks.contenders", "tests.benchmarks.torch_twin", "tests.layers.record_transformer"]
+UNTYPED_BASES = [
+    "tests.benchmarks.contenders",
+    "tests.benchmarks.nano_gpt",
+    "tests.benchmarks.onnx_models_torch",
+    "tests.benchmarks.torch_twin",
+    "tests.layers.record_transformer",
+]
 
 
 def exceptions() -> Iterator[tuple[str, str]]:

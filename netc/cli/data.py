@@ -1,10 +1,15 @@
 """`netc data`: show, download and create data sets."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import allows_python, net_file, options
+
+if TYPE_CHECKING:
+    from netc.commands.show import Look
 
 
 @main.group()
@@ -88,7 +93,8 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
     if source not in registry.dataset and source in shipped.names():
         source = net_file(source)
     if augmented:
-        return click.echo(show_augmented.write(source, layer, output or "augmented.html", allows_python()))
+        click.echo(show_augmented.write(source, layer, output or "augmented.html", allows_python()))
+        return
     seen = show_table.look(source, label, layer, query, allows_python())
     if seen is not None:
         lines = data_lines.lines(seen, shutil.get_terminal_size().columns) if not output else [show_table.write(seen, output)]
@@ -98,17 +104,21 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
     found = showing.look(source, layer, allows_python())
     if output:
         click.echo(showing.write(found, output))
-        return
-    for line in showing.terminal(found, _in_color(), shutil.get_terminal_size().columns):
-        terminal.own(line)
+    else:
+        _print(found)
 
 
-def _in_color() -> bool:
-    """Whether the terminal shows colors, and the user wants them."""
+def _print(found: "Look") -> None:
+    """Print rows or images as text, in colours on a terminal."""
     import os
+    import shutil
     import sys
 
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    from netc.commands import show as showing
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for line in showing.terminal(found, colour, shutil.get_terminal_size().columns):
+        terminal.own(line)
 
 
 @data.command("convert-imageset")

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 )
 @click.option("--label", "labels", multiple=True, metavar="NAME", help="Predict this column or array. Can be repeated for tables.")
 @click.option("--query", default="", metavar="SQL", help="Read the rows of this query, for example from a database.")
+@click.option("--model", default="", metavar="FILE", help="Fine-tune this ONNX file: a path, or the name of a model in the zoo.")
 @click.option("-o", "--output", default="", metavar="FILE", help="Write the net to this file [default: the name of the data with .yaml].")
-def init(file: str, source: str, labels: tuple[str, ...], query: str, output: str) -> None:
+def init(file: str, source: str, labels: tuple[str, ...], query: str, model: str, output: str) -> None:
     """Write a starter net file for your data.
 
     FILE is the data, or the net file if it ends in .yaml or if you name the data with --data. netc reads the data to choose the size of
-    the net, its outputs and its batch size. It never overwrites a file.
+    the net, its outputs and its batch size. It never overwrites a file. With --model, the net goes on from an ONNX file: it is cut before
+    its classifier, and gets a new one for your classes.
 
     Examples: netc init photos/flowers
 
@@ -38,12 +40,14 @@ def init(file: str, source: str, labels: tuple[str, ...], query: str, output: st
     netc init flowers.yaml --data photos/flowers
 
     netc init customers.csv --label left
+
+    netc init flowers.yaml --model mobilenet.onnx --data photos/flowers
     """
     from shlex import quote
 
     from netc.commands.init import write_starter
 
-    written = write_starter(file, source, output, labels, query)
+    written = write_starter(file, source, output, labels, query, model)
     for text in written.notes:
         note(text)
     path = quote(written.path)

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from netc import terminal
-from netc.commands import data_report
+from netc.commands import data_report, learning
 from netc.commands.advice import Checked, warnings
 from netc.commands.data_report import Seen
+from netc.commands.learning import Learning
 from netc.commands.providers import needs
 from netc.compiler.memory import Memory, memory
 from netc.compiler.program import Program
@@ -40,9 +41,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of `netc check`. `lacks` has the ops without a kernel, by model and provider, with the layers that use them."""
+    """The results of `netc check`. `lacks` has the ops without a kernel, by model and provider, with the layers that use them.
+
+    `learning` describes every parameter. It is printed if the net chooses what learns.
+    """
 
     rows: list[Row]
+    learning: list[Learning]
+    chooses: bool
     parameters: int
     memory: Memory
     ops: dict[str, int]
@@ -65,7 +71,8 @@ def report(program: Program, everything: bool = False) -> Report:
     stored = sum(s.stored for s in seen) if seen else None
     warned = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
     ops, lacks = _providers(program)
-    return Report(rows(program), parameter_count(program), memory(program, stored), ops, lacks, seen, missing, warned)
+    told = learning.learning(program), learning.chooses(program)
+    return Report(rows(program), *told, parameter_count(program), memory(program, stored), ops, lacks, seen, missing, warned)
 
 
 def rows(program: Program) -> list[Row]:
@@ -123,6 +130,7 @@ def table(report: Report) -> Iterator[str]:
     yield "Multiply-adds are per image, forward pass. Activations are per training batch."
     if len(used) == len(lines[0]):
         yield "The field is the receptive field: its size and its stride in pixels of the input."
+    yield from learning.table(report.learning) if report.chooses else ()
     yield from _memory_lines(report.memory, bool(report.missing))
     yield from _provider_lines(report)
     yield from _data_lines(report)
@@ -163,6 +171,7 @@ def as_json(report: Report) -> dict[str, Any]:
     ]
     return {
         "layers": [asdict(r) for r in report.rows],
+        "learning": [asdict(one) for one in report.learning],
         "parameters": report.parameters,
         "memory": asdict(report.memory) | {"peak": report.memory.peak},
         "ops": report.ops,

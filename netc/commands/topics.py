@@ -18,8 +18,9 @@ from netc.spec.other_names import FIELDS, TYPES
 
 # The order of pages in `netc help`.
 PAGES = (
-    "nets", "blocks", "losses", "training", "data", "tables", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "clusters",
-    "gradients", "caffe", "plugins", "step-file", "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
+    "nets", "blocks", "losses", "training", "fine_tune", "data", "tables", "predict", "zoo", "recurrent", "ctc", "transformers",
+    "segmentation", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility",
+    "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
@@ -36,15 +37,21 @@ SYNONYMS = {
     "clipping": ("clip_gradients", "clip_value"), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
     "data_augmentation": AUGMENT, "dataset": ("data",), "early_stopping": ("patience", "monitor"),
     "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror", "vertical_flip"), "gpu": ("cuda", "devices"),
-    "find_lr": ("find-lr",), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
+    "find_lr": ("find-lr",), "gpt": ("transformers",), "llm": ("transformers",), "inference": ("predict",),
+    "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",),
     "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
+    "iou": ("segmentation", "MeanIoU"), "ocr": ("ctc",), "speech": ("ctc",),
     "lr_finder": ("find-lr",), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
     "metrics": ("losses", "Accuracy", "AUC", "R2"), "moving_average": ("ema",),
-    "one_cycle": ("onecycle",), "onnx": ("step-file", "convert"), "outliers": ("clusters", "autoencoders"),
-    "pretrained": ("zoo", "pretrain"), "reduce_on_plateau": ("plateau",), "regularization": ("weight_decay", "Dropout"),
+    "one_cycle": ("onecycle",), "onnx": ("fine_tune", "step-file", "convert"),
+    "outliers": ("clusters", "autoencoders"),
+    "pretrained": ("fine_tune", "zoo", "pretrain"), "finetune": ("fine_tune",),
+    "reduce_on_plateau": ("plateau",), "regularization": ("weight_decay", "Dropout"),
     "restarts": ("cosine",), "resume": ("train", "reproducibility"), "rotate": ("rotation",), "schedule": ("lr_policy",),
     "scheduler": ("lr_policy",), "softmax": ("Softmax", "SoftmaxWithLoss"), "swa": ("ema",),
+    "vit": ("transformers",),
+    "trainable": ("freeze",), "transfer_learning": ("fine_tune",),
 }  # fmt: skip
 
 

@@ -160,13 +160,13 @@ def _averages(new: Mapping[Value, Value], decay: float) -> dict[Value, Value]:
     """
     weight = leaf("State", np.float32, (), info=StateInfo(WEIGHT, "average", Zeros(())))
     total = weight * decay + 1.0
-    found = {weight: total}
+    share, found = 1.0 / total, {weight: total}
     for p, value in new.items():
         state = p.node.state
         with origin(layer=state.layer, place=p.node.origin.place):
             info = StateInfo(average_of(state.name), "average", Zeros(p.shape), state.layer, state.blob)
             average = leaf("State", np.float32, p.shape, info=info)
-            found[average] = average + (value - average) / total
+            found[average] = average + (value - average) * share
     return found
 
 

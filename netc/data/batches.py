@@ -8,12 +8,13 @@ from netc import netc_pb2 as pb
 from netc.data.decoding import StandIns, skips
 from netc.data.order import Order, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
-from netc.data.source import Column, Description, Request, Selected, Source, Table, UndecodableError
+from netc.data.source import Column, Description, Request, Selected, Source, Table
 from netc.data.sources.dummy import dummy_batch_size
 from netc.data.transforms.checks import COLORS, uses
 from netc.data.transforms.luck import Luck
 from netc.data.transforms.mixing import Mixing, mixes
 from netc.data.transforms.rows import Transform, transform
+from netc.data.undecodable import UndecodableError
 from netc.errors import DataError
 from netc.random import integers
 

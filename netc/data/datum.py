@@ -7,7 +7,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.pixels import LeftOut, read_image
-from netc.data.source import UndecodableError
+from netc.data.undecodable import UndecodableError
 from netc.errors import DataError
 
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from netc.data.source import Column, Request, UndecodableError
+from netc.data.source import Column, Request
+from netc.data.undecodable import UndecodableError
 from netc.data.workers import AUTOMATIC, Workers
 from netc.errors import DataError
 

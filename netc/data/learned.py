@@ -15,7 +15,7 @@ from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn, from_json
 from netc.data.sheet import SUFFIXES
 from netc.data.source import Description
-from netc.data.subwords import is_tokenizer
+from netc.data.subwords import is_tokenizer, vocabulary
 from netc.registry import dataset
 
 
@@ -83,6 +83,11 @@ class Learned:
         return asdict(replace(self, fitted=(), rules=())) | {"fitted": fitted, "rules": rules}
 
     @property
+    def _lists_tokens(self) -> bool:
+        """Whether the classes of a text are its tokens, and not classes of whole texts."""
+        return not self.tokenizer or self.classes == vocabulary(self.tokenizer)
+
+    @property
     def said(self) -> bool:
         """Whether there is anything that other rows must share."""
         return bool(self.columns or self.classes or self.measures or self.tokenizer)
@@ -107,7 +112,7 @@ class Learned:
             param.regression = True
         if layer.type == "Table" and not filled.table_param.columns:
             filled.table_param.columns.extend(self.rules)
-        text = param.steps and not is_table(layer)  # the classes of a text are its tokens, which are inputs of the net
+        text = param.steps and not is_table(layer) and self._lists_tokens  # these are inputs of the net
         ours = self.classes and (text or not self.anew or (found and not param.classes and {*found} <= {*self.classes}))
         if ours and layer.type == "Data":
             param.classes[:] = self.classes

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.data.source import UndecodableError
+from netc.data.undecodable import UndecodableError
 from netc.errors import DataError
 from netc.files import open_plain
 

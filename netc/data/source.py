@@ -14,7 +14,6 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError
 
 if TYPE_CHECKING:
     from netc.data.learned import Learned
@@ -81,8 +80,10 @@ class Description:
     """What a source provides, known before loading.
 
     `rows` is None if the source is endless. `sha256` is "" if it is unknown. `set_apart`: rows for TEST differ from those for TRAIN.
-    `has_validation`: there are rows for VALIDATION too. `tokens` is "characters", "words" or "tokens" if the first top is a text.
-    `tokenizer` makes the latter, and `characters` is their mean length in the rows of TEST, if the labels are tokens too.
+    `has_validation`: there are rows for VALIDATION too.
+
+    `tokens` is "characters", "words" or "tokens" if the first top is a text. A `tokenizer` makes tokens; if the labels are tokens too,
+    `characters` is their mean length in the rows of TEST.
 
     `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
@@ -160,9 +161,8 @@ class Request:
     which relative paths start from.
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
-    the training rows: columns and classes must be the same.
-
-    `known` is what a net has learned from its training rows, if it comes with weights.
+    the training rows: columns and classes must be the same. `known` is what a net has learned from its training rows, if it comes with
+    weights.
     """
 
     layer: pb.LayerParameter
@@ -290,11 +290,3 @@ class Source(Protocol):
 
     def notes(self) -> list[str]:
         """What was ignored in the files read so far, such as an alpha channel."""
-
-
-class UndecodableError(DataError):
-    """Rows that cannot be decoded: an error text for each, by its position among the requested rows."""
-
-    def __init__(self, rows: Mapping[int, str]):
-        super().__init__(*rows.values())
-        self.rows = rows

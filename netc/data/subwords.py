@@ -5,7 +5,8 @@ A tokenizer is its text, the content of a file tokenizer.json of that library. I
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -67,11 +68,15 @@ def read(path: Path) -> str:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise DataError(f"{path}: The tokenizer has more than {MOST_BYTES >> 20} MB.", field="tokenizer")
-        made = _tokenizer(data.decode())
+        text = data.decode()
     except FileNotFoundError as e:
         raise DataError(f"{path}: There is no such file. Expected the tokenizer.json of a tokenizer.", field="tokenizer") from e
     except (OSError, ValueError) as e:
         raise DataError(f"{path}: Cannot read the tokenizer: {e}", field="tokenizer") from e
+    try:
+        made = _tokenizer(text)
+    except DataError as e:
+        raise DataError(f"{path}: {e}", field="tokenizer") from e
     if not 0 < made.get_vocab_size() <= MOST_TOKENS:
         raise DataError(f"{path}: The tokenizer has {made.get_vocab_size()} tokens. Expected 1 to {MOST_TOKENS}.", field="tokenizer")
     return _plain(made)
@@ -79,7 +84,8 @@ def read(path: Path) -> str:
 
 def vocabulary(tokenizer: str) -> tuple[str, ...]:
     """The tokens of a tokenizer by their numbers."""
-    by_number = {number: token for token, number in _tokenizer(tokenizer).get_vocab(with_added_tokens=True).items()}
+    with _judged():
+        by_number = {number: token for token, number in _tokenizer(tokenizer).get_vocab(with_added_tokens=True).items()}
     size = max(by_number) + 1
     if size > MOST_TOKENS:
         raise DataError(f"The tokenizer has a token with the number {size - 1}. Expected at most {MOST_TOKENS} tokens.", field="tokenizer")
@@ -94,13 +100,15 @@ def kind(tokenizer: str) -> str:
 
 def encode(tokenizer: str, text: str) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of the tokens of a text, and the position in the text after each of them."""
-    found = _tokenizer(tokenizer).encode(text, add_special_tokens=False)
+    with _judged():
+        found = _tokenizer(tokenizer).encode(text, add_special_tokens=False)
     return np.array(found.ids, np.int64), np.array([end for _, end in found.offsets], np.int64)
 
 
 def decode(tokenizer: str, ids: Sequence[int]) -> str:
     """The text of tokens."""
-    text: str = _tokenizer(tokenizer).decode([int(k) for k in ids], skip_special_tokens=False)
+    with _judged():
+        text: str = _tokenizer(tokenizer).decode([int(k) for k in ids], skip_special_tokens=False)
     return text
 
 
@@ -115,16 +123,26 @@ def is_tokenizer(value: Any) -> bool:
 
 @lru_cache(maxsize=8)
 def _tokenizer(text: str) -> Any:
-    """The tokenizer that a text describes. ValueError if it is none."""
-    try:
-        made = library().Tokenizer.from_str(text)
-    except DataError:
-        raise
-    except Exception as e:  # the library raises plain exceptions
-        raise ValueError(f"it is no tokenizer.json ({e})") from e
+    """The tokenizer that a text describes. DataError if it is none."""
+    lib = library()
+    with _judged():
+        made = lib.Tokenizer.from_str(text)
     made.no_truncation()
     made.no_padding()
     return made
+
+
+@contextmanager
+def _judged() -> Iterator[None]:
+    """Turn the exceptions of the library, which may be plain ones and panics, into a DataError."""
+    try:
+        yield
+    except (DataError, MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as e:
+        if not isinstance(e, Exception) and type(e).__name__ != "PanicException":
+            raise
+        raise DataError(f"It is no tokenizer.json of the library tokenizers ({str(e)[:200]}).", field="tokenizer") from e
 
 
 def _plain(made: Any) -> str:

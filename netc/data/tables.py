@@ -113,13 +113,11 @@ class Tables:
             known = replace(known, label="")
         key, learned = self._learned.get(stated, (b"", None))
         layer = known.stated_in(layer)
-        if layer.type == "Table" or known.tokenizer:
-            found = self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
-            return replace(found, description=known.spread_of(found.description))
-        found = self.made(layer, phase, key if learned == known else _key(layer), known)
-        if known.anew and found.description.classes != known.classes:
+        more = _digest(known) if layer.type == "Table" or known.tokenizer else b""  # their rows depend on it
+        found = self.made(layer, phase, key if learned == known else _key(layer) + more, known)
+        if layer.type != "Table" and known.anew and found.description.classes != known.classes:
             layer = known.stated_in(layer, found.description.classes)
-            found = self.made(layer, phase, _key(layer))
+            found = self.made(layer, phase, _key(layer) + more, known)
         return replace(found, description=known.spread_of(found.description))
 
     def request(self, layer: pb.LayerParameter, phase: str, known: Learned | None = None) -> Request:
@@ -191,10 +189,7 @@ class Tables:
 
 
 def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
-    """What the layer will provide in `phase`.
-
-    Opens as few files as possible. A built-in data set needs no files.
-    """
+    """What the layer will provide in `phase`. It opens as few files as possible, and none of a built-in data set."""
     return Tables(base).made(layer, phase, _key(layer)).description
 
 

@@ -18,8 +18,9 @@ from onnx import helper, numpy_helper
 
 from netc.errors import SpecError
 from netc.graph.contract import NEXT, STATE
-from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant, constant_value, leaf, op, toposort
+from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant_value, toposort
 from netc.graph.leaves import InputInfo
+from netc.graph.replaced import replacement
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, ML, ML_OPSET, OPSET, STRING
 from netc.graph.training_ops import trace
@@ -116,7 +117,7 @@ class _Writer:
                 continue
             elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
                 self._expand(node, under or node, trace(node, self.bodies))
-            elif (other := _evenly_padded(node) or _compared(node) or _rounded_down(node)) is not None:
+            elif (other := replacement(node)) is not None:
                 self._expand(node, under or node, other)
             else:
                 self._node(node, under or node)
@@ -144,6 +145,8 @@ class _Writer:
                 own = len(inputs) - len(inner.captured)
                 attrs[key] = self._subgraph(inner, inputs[own:], label)
                 inputs = inputs[:own]
+        while inputs and not inputs[-1] and not node.domain:  # onnxruntime's DFT reads them although they are omitted
+            inputs.pop()
         name = self._called(node) if node.domain == TRAINING else node.op
         proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
@@ -234,65 +237,6 @@ def _check_size(writer: _Writer, name: str) -> None:
     if total > LARGEST:
         text = f"The model of {name or 'the net'} would have {total / 1e9:.1f} GB of weights. An ONNX file has at most 2 GB."
         raise SpecError(f"{text} Use a smaller model, or cut it with `output`.")
-
-
-def _evenly_padded(node: Node) -> Body | None:
-    """Return a body that pads an AveragePool with uneven padding in a separate Pad node; None for other nodes.
-
-    It applies to means that count the padding. onnxruntime 1.24 divides them by a wrong number if there is padding below but none at the
-    left.
-    """
-    pads = node.attrs.get("pads", [])
-    half = len(pads) // 2
-    plain = node.attrs.get("count_include_pad") and not node.attrs.get("ceil_mode")
-    if node.key != ("", "AveragePool") or len({*pads}) < 2 or not plain:
-        return None
-    x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
-    padded = op.Pad(x, [0, 0, *pads[:half], 0, 0, *pads[half:]])
-    return Body((x,), (op.AveragePool(padded, **{k: v for k, v in node.attrs.items() if k != "pads"}),))
-
-
-def _compared(node: Node) -> Body | None:
-    """Return a body that computes a OneHot by comparison if the number of indices may be 0; None for other nodes.
-
-    onnxruntime before 1.27 divides by the number of indices.
-    """
-    if node.key != ("", "OneHot") or not any(isinstance(d, str) for d in node.operands[0].shape):
-        return None
-    indices, (depth, values) = node.operands[0], map(constant_value, node.operands[1:])
-    if depth is None or values is None:
-        return None
-    axis, x = node.attrs.get("axis", -1) % (indices.rank + 1), leaf("Input", indices.dtype, indices.shape, name="indices")
-    numbers = np.arange(depth.item(), dtype=indices.dtype).reshape(-1, *[1] * (indices.rank - axis))
-    positive = op.Where(x < constant(np.zeros((), x.dtype)), x + constant(np.asarray(depth.item(), x.dtype)), x)
-    hot = op.Equal(op.Unsqueeze(positive, [axis]), constant(numbers))
-    return Body((x, None, None), (op.Where(hot, constant(values[1]), constant(values[0])),))
-
-
-def _rounded_down(node: Node) -> Body | None:
-    """Return a body for pooling that rounds up, if ONNX counts windows beyond the image there; None for other nodes.
-
-    onnxruntime leaves such windows out in a run, and rejects the next op when it loads the model. As much padding behind the image as the
-    last window needs has the same effect as rounding up, unless the padding counts.
-    """
-    attrs, rank = dict(node.attrs), node.operands[0].rank - 2 if node.operands else 0
-    if node.domain or not attrs.get("ceil_mode") or attrs.get("auto_pad", "NOTSET") != "NOTSET" or len(node.types[0].shape) < 3:
-        return None
-    strides, dilations = (list(attrs.get(name, [1] * rank)) for name in ("strides", "dilations"))
-    pads, axes = list(attrs.get("pads", [0] * 2 * rank)), []
-    for n, m, *window in zip(node.operands[0].shape[2:], node.types[0].shape[2:], attrs["kernel_shape"], strides, dilations, strict=True):
-        if isinstance(n, str) or isinstance(m, str):
-            return None
-        axes.append((n, m, *window))
-    room = [n + pads[k] + pads[rank + k] - d * (size - 1) - 1 for k, (n, _, size, _, d) in enumerate(axes)]
-    if all(-(-r // s) + 1 == m for r, (_, m, _, s, _) in zip(room, axes, strict=True)):
-        return None
-    short = [max(0, (m - 1) * s - r) for r, (_, m, _, s, _) in zip(room, axes, strict=True)]
-    if any(short) and attrs.get("count_include_pad"):
-        return None
-    attrs |= {"ceil_mode": 0, "pads": [*pads[:rank], *(p + more for p, more in zip(pads[rank:], short, strict=True))]}
-    x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
-    return Body((x,), getattr(op, node.op)(x, outputs=len(node.types), **attrs))
 
 
 def _info(value: Value, name: str) -> onnx.ValueInfoProto:

@@ -9,9 +9,10 @@ from math import prod
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc.graph.ir import Value, cast, constant, op, stop, zeros
 from netc.graph.tensor_type import Dim
-from netc.graph.training_ops import recurrent, time
+from netc.graph.training_ops import recurrent, recurrent_cells, time
 from netc.layers.context import Context, dims, sizes
 from netc.layers.dense import affine
 from netc.registry import layer
@@ -27,11 +28,12 @@ class Bottoms:
     first: tuple[Value, ...]
 
 
-def _bottoms(ctx: Context, bottoms: tuple[Value, ...], states: int) -> Bottoms:
+def _bottoms(ctx: Context, bottoms: tuple[Value, ...], widths: list[int]) -> Bottoms:
     """Assign the bottoms to their roles, in Caffe's order.
 
-    A cont is a second bottom with two axes; initial states are the last `states`.
+    A cont is a second bottom with two axes; initial states are the last bottoms, one for each of `widths`.
     """
+    states = len(widths)
     x, rest = bottoms[0], list(bottoms[1:])
     if x.rank < 2:
         raise ctx.shape_error(f"{ctx.layer.bottoms[0]} is {dims(x.shape)}; it must be time x batch x ...", "bottom")
@@ -46,8 +48,8 @@ def _bottoms(ctx: Context, bottoms: tuple[Value, ...], states: int) -> Bottoms:
         raise ctx.error(
             f"{len(bottoms)} bottoms; it takes x, cont, a static input, and with expose_hidden {states} first states.", "bottom"
         )
-    wanted = (1, x.shape[1], ctx.param.recurrent_param.num_output)
-    for name, value in zip(ctx.layer.bottoms[len(bottoms) - exposed :], first, strict=True):
+    for name, value, width in zip(ctx.layer.bottoms[len(bottoms) - exposed :], first, widths, strict=False):
+        wanted = (1, x.shape[1], width)
         if value.shape != wanted:
             raise ctx.shape_error(f"{name} is {dims(value.shape)}; a first state is {dims(wanted)}.", "bottom")
     if static and static[0].shape[:1] != x.shape[1:2]:
@@ -66,21 +68,24 @@ class Recurrence:
         if not self.p.num_output:
             raise ctx.error("`num_output` is missing. Add the size of the hidden state, for example `num_output: 128`.", "recurrent_param")
         self.hidden = int(self.p.num_output)
-        self.read = _bottoms(ctx, bottoms, len(names))
+        self.widths = [_projected(ctx), *(self.hidden for _ in names[1:])]
+        self.read = _bottoms(ctx, bottoms, self.widths)
         self.cont = self.read.cont
         carries = self.p.carry if self.p.HasField("carry") else self.cont is not None and not self.p.expose_hidden
         if carries and self.p.expose_hidden:
             raise ctx.error("`carry` and `expose_hidden` exclude each other: the first states come from the batch before, or from bottoms.",
                             "recurrent_param", "carry")  # fmt: skip
         n = self.read.x.shape[1]
-        self.carried = [ctx.carry(name, (n, self.hidden)) for name in names] if carries else []
+        self.carried = [ctx.carry(name, (n, width)) for name, width in zip(names, self.widths, strict=True)] if carries else []
 
     def gates(self, count: int) -> Value:
         """wx x + b (+ ws s): (T, N, count H). The weights are created in Caffe's order."""
         x, size = self.read.x, count * self.hidden
         w = self.weight("weight_x", size, prod(sizes(x.shape[2:])))
         b = self.ctx.weight("bias", (size,), self.p.bias_filler)
-        y = _applied(x, w, b)
+        y = _applied(x, w, None if self.p.layer_norm else b)
+        if self.p.layer_norm:
+            y = recurrent_cells.normalized(y, self.gain("x", size)) + b
         if self.read.static is None:
             return y
         s = self.read.static
@@ -96,8 +101,22 @@ class Recurrence:
         """The states before the first time step: from bottoms, from the previous batch, or zero."""
         n = self.read.x.shape[1]
         if self.read.first:
-            return [op.Reshape(s, [-1, self.hidden], shape=(n, self.hidden)) for s in self.read.first]
-        return list(self.carried) or [_zero_state(self.read.x, self.hidden) for _ in self.names]
+            return [op.Reshape(s, [-1, int(s.shape[2])], shape=(n, int(s.shape[2]))) for s in self.read.first]
+        return list(self.carried) or [_zero_state(self.read.x, width) for width in self.widths]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither normalization nor a projection."""
+        return not (self.p.layer_norm or self.p.proj_size)
+
+    def gain(self, name: str, size: int) -> Value | None:
+        """A learned gain of a normalization, which starts at 1; None without layer_norm."""
+        return self.ctx.weight(f"gain_{name}", (size,), pb.FillerParameter(type="constant", value=1)) if self.p.layer_norm else None
+
+    def cell(self, kind: str, xw: Value, *weights: Value | None) -> tuple[Value, ...]:
+        """The output at all times, and the last states, of a layer with normalization or projection."""
+        found = recurrent_cells.cell(xw, self.cont, *self.first(), *weights, kind=kind)
+        return found[0], *found[len(self.names) :]
 
     def tops(self, y: Value, *last: Value) -> tuple[Value, ...]:
         """The output and, with expose_hidden, the last states. Carried states are updated."""
@@ -106,7 +125,19 @@ class Recurrence:
         return (y, *(op.Unsqueeze(v, [0]) for v in last)) if self.p.expose_hidden else (y,)
 
 
-def _applied(x: Value, w: Value, b: Value) -> Value:
+def _projected(ctx: Context) -> int:
+    """The size of the output: proj_size, or that of the hidden state."""
+    p = ctx.param.recurrent_param
+    if p.proj_size and ctx.layer.type != "LSTM":
+        raise ctx.error(f"`proj_size` is for LSTM; {ctx.layer.type} has no projection.", "recurrent_param", "proj_size")
+    if p.proj_size >= p.num_output:
+        raise ctx.error(
+            f"`proj_size` is {p.proj_size}, which must be smaller than `num_output`, {p.num_output}.", "recurrent_param", "proj_size"
+        )
+    return int(p.proj_size or p.num_output)
+
+
+def _applied(x: Value, w: Value, b: Value | None) -> Value:
     """w x + b over the last axes of x (T, N, ...)."""
     steps, n, inputs = *x.shape[:2], int(w.shape[1])
     return affine(x if x.rank == 3 else op.Reshape(x, [0, 0, inputs], shape=(steps, n, inputs)), w, b)
@@ -131,7 +162,8 @@ def rnn(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     xw = layer.gates(1)
     wh = layer.weight("weight_h", layer.hidden, layer.hidden)
     wo, bo = layer.weight("weight_o", layer.hidden, layer.hidden), ctx.weight("bias_o", (layer.hidden,), layer.p.bias_filler)
-    h, last = recurrent.rnn(xw, wh, *layer.first(), *_given(layer.cont))
+    h, last = (layer.cell("RNN", xw, wh, layer.gain("h", layer.hidden)) if not layer.is_plain
+               else recurrent.rnn(xw, wh, *layer.first(), *_given(layer.cont)))  # fmt: skip
     return layer.tops(op.Tanh(_applied(h, wo, bo)), last)
 
 
@@ -140,10 +172,16 @@ def lstm(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """c = f c + i g, h = o tanh(c), with sigmoid gates i, f, o and g by tanh (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
     Bottoms: x, cont, a static input. With expose_hidden, the initial h and c are further bottoms and the last h and c are further tops.
+    With proj_size, h = Wr (o tanh(c)), as in torch. With layer_norm, Wx x, Wh h and the c in the tanh are normalized.
     """
     layer = Recurrence(ctx, bottoms, ("h", "c"))
     xw = layer.gates(4)
-    wh = layer.weight("weight_h", 4 * layer.hidden, layer.hidden)
+    wh = layer.weight("weight_h", 4 * layer.hidden, layer.widths[0])
+    if not layer.is_plain:
+        gain, gain_c = layer.gain("h", 4 * layer.hidden), layer.gain("c", layer.hidden)
+        bias_c = ctx.weight("bias_c", (layer.hidden,), layer.p.bias_filler) if layer.p.layer_norm else None
+        project = layer.weight("weight_r", layer.widths[0], layer.hidden) if layer.p.proj_size else None
+        return layer.tops(*layer.cell("LSTM", xw, wh, gain, gain_c, bias_c, project))
     y, h, c, *_ = recurrent.lstm(xw, wh, *layer.first(), *_given(layer.cont), keep=int(ctx.training))
     return layer.tops(y, h, c)
 
@@ -175,6 +213,8 @@ def gru(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     xw = layer.gates(3)
     wh = layer.weight("weight_h", 3 * layer.hidden, layer.hidden)
     bh = ctx.weight("bias_h", (layer.hidden,), layer.p.bias_filler)
+    if not layer.is_plain:
+        return layer.tops(*layer.cell("GRU", xw, wh, bh, layer.gain("h", 3 * layer.hidden)))
     y, h, *_ = recurrent.gru(xw, wh, bh, *layer.first(), *_given(layer.cont), keep=int(ctx.training))
     return layer.tops(y, h)
 

@@ -13,7 +13,7 @@ from netc.errors import SpecError
 from netc.graph.tensor_type import SMALL, Dim
 from netc.onnx_import.external import External
 from netc.onnx_import.model import FileNode, OnnxFile, TensorInfo, trained_dtype
-from netc.onnx_import.names import ELSEWHERE, Array, Converter
+from netc.onnx_import.names import ELSEWHERE, Array, Converter, text
 from netc.onnx_import.opsets import MOST_NODES, at_opset, each, opset_of
 
 MOST_BYTES = 2**31 - 1  # of one protobuf message
@@ -39,17 +39,17 @@ def _load(path: Path, external: bool) -> OnnxFile:
     hashed = _hash(content, files)
     converted = at_opset(model)
     nodes = converter.main(converted.graph)
-    given = [i for i in converted.graph.input if i.name not in converter.constants]
+    given = [i for i in converted.graph.input if text(i.name) not in converter.constants]
     known = _known(nodes, given, _inferred(converted))
     return OnnxFile(
         path=path,
         files=(path, *files),
         sha256=hashed,
         opset=opset,
-        producer=f"{model.producer_name} {model.producer_version}".strip(),
-        metadata={p.key: p.value for p in model.metadata_props},
-        inputs=tuple(known[i.name] for i in given),
-        outputs=tuple(known.get(o.name) or TensorInfo(o.name) for o in converted.graph.output),
+        producer=f"{text(model.producer_name)} {text(model.producer_version)}".strip(),
+        metadata={text(p.key): text(p.value) for p in model.metadata_props},
+        inputs=tuple(known[text(i.name)] for i in given),
+        outputs=tuple(known.get(n) or TensorInfo(n) for n in (text(o.name) for o in converted.graph.output)),
         nodes=nodes,
         known=known,
         constants=converter.constants,
@@ -126,12 +126,12 @@ def _inferred(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
         model = shape_inference.infer_shapes(model)  # with data_prop, an integer vector of a huge size would take hours
     except Exception:  # it raises RuntimeError, InferenceError and others
         return {}
-    return {v.name: v.type for v in (*model.graph.input, *model.graph.value_info, *model.graph.output)}
+    return {text(v.name): v.type for v in (*model.graph.input, *model.graph.value_info, *model.graph.output)}
 
 
 def _known(nodes: Iterable[FileNode], given: Iterable[onnx.ValueInfoProto], types: dict[str, onnx.TypeProto]) -> dict[str, TensorInfo]:
     """Every tensor of the main graph by name: the inputs, then the outputs of the nodes."""
-    known = {i.name: _info(i.name, "", i.type) for i in given}
+    known = {text(i.name): _info(text(i.name), "", i.type) for i in given}
     return known | {o: _info(o, n.op, types.get(o)) for n in nodes for o in n.outputs if o}
 
 
@@ -150,4 +150,5 @@ def _dim(d: onnx.TensorShapeProto.Dimension) -> Dim | None:
     """A dimension. Some exporters write -1 or "?" for one that they do not know."""
     if d.HasField("dim_value"):
         return d.dim_value if d.dim_value >= 0 else None
-    return d.dim_param if any(c.isalnum() for c in d.dim_param) else None
+    name = text(d.dim_param)
+    return name if any(c.isalnum() for c in name) else None

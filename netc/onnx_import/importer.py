@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnx
 
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.ir import Value, cast, constant, constant_value, op, toposort
 from netc.graph.origin import origin
-from netc.graph.tensor_type import OPSET
 from netc.onnx_import import shapes
+from netc.onnx_import.checks import check_ops, checked_attributes
 from netc.onnx_import.contents import follow
 from netc.onnx_import.folding import RANDOM, Folder
 from netc.onnx_import.model import Body, FileNode, OnnxFile, every
@@ -24,15 +23,8 @@ Leaf = Callable[[Weight], Value]
 Update = Callable[[Value, Value], None]
 Content = np.ndarray
 
-FLOAT, OTHER_FLOATS = onnx.TensorProto.FLOAT, (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
 KEEP_SCALE = {*VIEWS, "Concat", "DepthToSpace", "MaxPool", "SpaceToDepth"}  # ops that move quantized integers, and change none
-# Sums of integers, sequences and texts: nothing in them has a gradient. No graph of netc has random ops.
-REFUSED = {
-    "ConcatFromSequence", "ConvInteger", "DynamicQuantizeLinear", "ImageDecoder", "MatMulInteger", "Optional", "OptionalGetElement",
-    "OptionalHasElement", "QLinearConv", "QLinearMatMul", "RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty",
-    "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence", "StringConcat", "StringNormalizer",
-    "StringSplit", "TfIdfVectorizer",
-}  # fmt: skip
+LONGEST = 200  # letters of Python's message that a sentence shows
 
 
 def values(
@@ -64,24 +56,6 @@ def values(
             raise
         raise ShapeError(f"{e} The file is for a batch of 1.") from e
     return tuple(run.need(name) for name in outputs)
-
-
-def check_ops(file: OnnxFile, nodes: Iterable[FileNode]) -> None:
-    """Raise a SpecError that lists every op that netc does not know, with the number of its nodes and the first of them."""
-    unknown: dict[str, list[FileNode]] = {}
-    for node in nodes:
-        for n in [node] if node.op == "If" else every((node,)):
-            if n.domain or n.op in REFUSED | RANDOM or not onnx.defs.has(n.op, OPSET, ""):
-                unknown.setdefault(n.called, []).append(n)
-    if unknown:
-        raise SpecError(*(_unknown(file, called, found) for called, found in unknown.items()))
-
-
-def _unknown(file: OnnxFile, called: str, nodes: list[FileNode]) -> str:
-    count = f"{len(nodes)} nodes" if len(nodes) > 1 else "1 node"
-    first = "first" if len(nodes) > 1 else "it is"
-    reason = "which is of another domain than ONNX's own" if nodes[0].domain else "which netc cannot train"
-    return f"{file.path.name} uses the op {called}, {reason} ({count}, {first} {nodes[0].label!r})."
 
 
 @dataclass(eq=False)
@@ -170,7 +144,7 @@ class Importer:
             self.values |= {o: self._needed_leaf(o) for o in node.outputs if o}
             return
         inputs = tuple(self.get(i) for i in node.inputs)
-        attrs = {k: FLOAT if k in ("to", "dtype") and v in OTHER_FLOATS else v for k, v in node.attrs.items()}
+        attrs = checked_attributes(node)
         result = self._folded(node, inputs) or self._made(Call(self, node, inputs, attrs))
         outputs = result if isinstance(result, tuple | list) else (result,)
         self._follow_quantized(node)
@@ -242,6 +216,9 @@ def _at(node: FileNode) -> Iterator[None]:
     try:
         with origin(node=node.label):
             yield
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as e:  # a file may hold anything
+        reason = f"Its inputs or attributes make no sense ({type(e).__name__}: {str(e)[:LONGEST]})."
+        raise SpecError(_Named(None, f"The node {node.label!r} ({node.op}): {reason}")) from e
     except NetcError as e:
         if any(isinstance(d, _Named) for d in e.diagnostics):
             raise

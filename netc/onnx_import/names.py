@@ -19,6 +19,11 @@ SCALARS = {"value_float": np.float32, "value_floats": np.float32, "value_int": n
 Array = Callable[[], np.ndarray]
 
 
+def text(value: str | bytes) -> str:
+    """A text of a file. Protobuf gives bytes where they are not UTF-8."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
+
+
 @dataclass
 class _Scope:
     """The names that a graph can read: those around it, and its own."""
@@ -38,7 +43,7 @@ class Converter:
     def main(self, graph: onnx.GraphProto) -> tuple[FileNode, ...]:
         """The nodes of a model's graph. SpecError if the names or the order of its nodes make no sense."""
         initial = {t.name for t in graph.initializer}
-        return self._body(graph, {}, [i.name for i in graph.input if i.name not in initial]).nodes
+        return self._body(graph, {}, [text(i.name) for i in graph.input if i.name not in initial]).nodes
 
     def _body(self, graph: onnx.GraphProto, outer: Mapping[str, str], inputs: Iterable[str]) -> Body:
         if graph.sparse_initializer:
@@ -46,14 +51,14 @@ class Converter:
         scope = _Scope(dict(outer))
         given = tuple(self._define(i, scope) for i in inputs)
         for tensor in graph.initializer:
-            self.constants[self._define(tensor.name, scope)] = self._array(tensor)
+            self.constants[self._define(text(tensor.name), scope)] = self._array(tensor)
         nodes = [n for n in graph.node if n.op_type != "Constant" or n.domain]
         for node in graph.node:
-            unique = [self._define(o, scope) if o else "" for o in node.output]
+            unique = [self._define(text(o), scope) if o else "" for o in node.output]
             if node.op_type == "Constant" and not node.domain:
                 self.constants[unique[0]] = self._constant(node)
         converted = [self._node(n, scope) for n in nodes]
-        outputs = tuple(scope.names.get(o.name, o.name) for o in graph.output)
+        outputs = tuple(scope.names.get(n, n) for n in (text(o.name) for o in graph.output))
         _check_defined(converted, outputs, {*scope.names.values()})
         return Body(given, outputs, _ordered(converted))
 
@@ -83,17 +88,17 @@ class Converter:
         raise SpecError(f"The Constant {node.output[0]!r} has no value that netc reads.")
 
     def _node(self, node: onnx.NodeProto, scope: _Scope) -> FileNode:
-        attrs = {a.name: self._attribute(a, scope) for a in node.attribute}
-        inputs = [scope.names.get(i, i) for i in node.input]
+        attrs = {text(a.name): self._attribute(a, scope) for a in node.attribute}
+        inputs = [scope.names.get(i, i) for i in map(text, node.input)]
         while inputs and not inputs[-1]:
             inputs.pop()
-        outputs = tuple(scope.names[o] if o else "" for o in node.output)
+        outputs = tuple(scope.names[text(o)] if o else "" for o in node.output)
         domain = "" if node.domain == "ai.onnx" else node.domain
-        return FileNode(node.op_type, domain, node.name, tuple(inputs), outputs, attrs)
+        return FileNode(text(node.op_type), text(domain), text(node.name), tuple(inputs), outputs, attrs)
 
     def _attribute(self, a: onnx.AttributeProto, scope: _Scope) -> Any:
         if a.type == a.GRAPH:
-            return self._body(a.g, scope.names, [i.name for i in a.g.input])
+            return self._body(a.g, scope.names, [text(i.name) for i in a.g.input])
         if a.type == a.TENSOR:
             return self._array(a.t)()
         value = helper.get_attribute_value(a)

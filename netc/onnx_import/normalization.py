@@ -18,12 +18,13 @@ def batch_normalization(call: Call) -> Result:
     x, scale, bias = call.x, call.need(1), call.need(2)
     epsilon = call.attrs.get("epsilon", EPSILON)
     mean, var = (call.run.statistic(name) or call.run.need(name) for name in call.node.inputs[3:5])
-    if call.attrs.get("training_mode") or (call.run.training and call.run.train_batch_norm and _learned(mean) and _learned(var)):
+    if call.attrs.get("training_mode") or (call.run.training and call.run.train_batch_norm and _is_trained(mean) and _is_trained(var)):
         return _of_the_batch(call, mean, var)
     return op.BatchNormalization(x, scale, bias, mean, var, epsilon=epsilon)
 
 
-def _learned(moment: Value) -> bool:
+def _is_trained(moment: Value) -> bool:
+    """Whether it is a state that is not frozen."""
     return moment.node.key == ("netc", "State") and not moment.node.state.frozen
 
 
@@ -33,7 +34,7 @@ def _of_the_batch(call: Call, mean: Value, var: Value) -> Value:
     if any(isinstance(d, str) for d in x.shape):
         raise ShapeError("The moments of a batch need its size in numbers.")
     m, v, inverse = normalization.batch_moments(x, epsilon=call.attrs.get("epsilon", EPSILON))
-    if call.run.training and call.run.train_batch_norm and call.run.update is not None and _learned(mean) and _learned(var):
+    if call.run.training and call.run.train_batch_norm and call.run.update is not None and _is_trained(mean) and _is_trained(var):
         keep = np.float32(call.attrs.get("momentum", MOMENTUM))
         count = prod(int(d) for d in x.shape) // int(x.shape[1])
         call.run.update(mean, mean * keep + m * (1 - keep))

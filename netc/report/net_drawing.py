@@ -1,6 +1,6 @@
 """`netc draw`: draw the layers of a net as SVG, without external programs, or as DOT for Graphviz."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -15,6 +15,7 @@ from netc.report import step_drawing
 from netc.report.drawing import document, dot_document
 
 WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
+GAP = 8  # least distance between an arrow and a box, or another arrow
 COLOURS = {"source": "#dbe9f6", "loss": "#f9dcd9", "metric": "#efe6f7"}
 LEARNS, PLAIN = "#e0f0dd", "#f2f2f0"
 LETTERS = 27  # maximum per line of a box
@@ -60,9 +61,10 @@ def svg(lowered: Sequence[Lowered]) -> str:
     """Draw one box per layer with its output shapes, from top to bottom in execution order. A label marks layers of one phase only."""
     drawn, arrows = layers_of(lowered), _arrows(lowered)
     boxes = _places(drawn, arrows)
-    width = MARGIN * 2 + max(_x(b) for b in boxes.values()) + WIDTH
+    lanes = _lanes(boxes, arrows)
+    width = MARGIN * 2 + max([max(_x(b) for b in boxes.values()) + WIDTH, *lanes.values()])
     height = MARGIN * 2 + max(_y(b) for b in boxes.values()) + HEIGHT
-    parts = [_arrow(boxes[source], boxes[target]) for source, target in arrows]
+    parts = [_arrow(boxes[source], boxes[target], lanes.get((source, target)), boxes) for source, target in arrows]
     parts += [_box(box, len(lowered)) for box in boxes.values()]
     return document(lowered[0].net.name or "net", (-MARGIN, -MARGIN, width, height), parts)
 
@@ -160,14 +162,36 @@ def _box(box: Box, nets: int) -> str:
     return f"<g>{rect}{''.join(texts)}</g>"
 
 
-def _arrow(source: Box, target: Box) -> str:
-    """Draw an arrow down to the next row. Longer arrows start at the side and run around the boxes between."""
+def _lanes(boxes: dict[Key, Box], arrows: list[tuple[Key, Key]]) -> dict[tuple[Key, Key], float]:
+    """For each arrow over several rows, the x at which it passes the boxes between: beside all of them, and beside other such arrows."""
+    found: dict[tuple[Key, Key], float] = {}
+    for source, target in arrows:
+        first, last = boxes[source].row, boxes[target].row
+        if last - first < 2:
+            continue
+        between = [_x(b) for b in boxes.values() if first < b.row < last]
+        spans = {lane: (boxes[a].row, boxes[b].row) for (a, b), lane in found.items()}
+        others = [lane for lane, (begin, end) in spans.items() if begin < last and first < end]
+        begin = _x(boxes[source]) + WIDTH + ACROSS / 2
+        wanted = sorted({begin, *(x + WIDTH + ACROSS / 2 for x in between)}, key=lambda x: (x < begin, abs(x - begin)))
+        free = (x + GAP * step for step in range(len(arrows)) for x in wanted)
+        found[source, target] = next(
+            lane
+            for lane in free
+            if all(not x - GAP / 2 < lane < x + WIDTH + GAP / 2 for x in between) and all(abs(lane - other) >= GAP for other in others)
+        )
+    return found
+
+
+def _arrow(source: Box, target: Box, lane: float | None, boxes: Mapping[Key, Box]) -> str:
+    """Draw an arrow down to the next row, or through a lane. It starts at the side if no box stands between."""
     x0, y0, x1, y1 = _x(source) + WIDTH / 2, _y(source) + HEIGHT, _x(target) + WIDTH / 2, _y(target)
-    if target.row - source.row > 1:
-        x0, y0 = _x(source) + WIDTH, _y(source) + HEIGHT / 2
-        out = max(x0 + ACROSS, x1)
-        turn = f"C{out:g} {y0:g} {out:g} {y0:g} {out:g} {y0 + DOWN:g}"
-        way = f"M{x0:g} {y0:g}{turn}L{out:g} {y1 - DOWN:g}C{out:g} {y1:g} {x1:g} {y1 - DOWN:g} {x1:g} {y1:g}"
+    if lane is not None:
+        side = _x(source) + WIDTH
+        open_side = lane > side and not any(b.row == source.row and side <= _x(b) < lane for b in boxes.values())
+        x0, y0 = (side, _y(source) + HEIGHT / 2) if open_side else (x0, y0)
+        start = f"{lane:g} {y0:g}" if open_side else f"{x0:g} {y0 + DOWN:g}"
+        way = f"M{x0:g} {y0:g}C{start} {lane:g} {y0:g} {lane:g} {y0 + DOWN:g}L{lane:g} {y1 - DOWN:g}C{lane:g} {y1:g} {x1:g} {y1 - DOWN:g} {x1:g} {y1:g}"
     else:
         bend = (y1 - y0) / 2
         way = f"M{x0:g} {y0:g}C{x0:g} {y0 + bend:g} {x1:g} {y1 - bend:g} {x1:g} {y1:g}"

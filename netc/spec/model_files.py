@@ -26,15 +26,20 @@ def locate(document: Document, index: int) -> Path:
     SpecError if it is not there, or if its hash differs from the one that an address needs.
     """
     param: pb.ModelParameter = document.message.layer[index].model_param
-    text, folder = param.file, Path(document.path).parent
+    folder = Path(document.path).parent
     if param.sha256 and not SHA256.fullmatch(param.sha256):
         raise _wrong("sha256", f"`sha256` must be 64 hexadecimal digits, got {len(param.sha256)} characters.")
-    if not text:
+    if not param.file:
         raise _wrong("file", "`file` is missing. Add the path of an ONNX file, an address, or the name of a model in the zoo.")
     if paths.published(document.path) and ("layer", index, "model_param", "file") not in document.overrides:
-        return _within(folder, text)
+        return _within(folder, param.file)
+    return find(param.file, folder, param.sha256.lower())
+
+
+def find(text: str, folder: Path, sha256: str = "") -> Path:
+    """The path of a file relative to `folder`, of one at an address with the hash `sha256`, or of a model of the zoo. Else SpecError."""
     if "://" in text:
-        return _fetched(text, param.sha256.lower())
+        return _fetched(text, sha256)
     path = folder / Path(text).expanduser()
     if path.is_file():
         return path
@@ -82,7 +87,8 @@ def _within(folder: Path, text: str) -> Path:
 def _missing(folder: Path, text: str) -> Path:
     target = folder / Path(text).expanduser()
     there = sorted(p.name for p in target.parent.glob(f"*{SUFFIX}"))[:100] if target.parent.is_dir() else []
-    kind = f"{text!r} is a folder without model.onnx." if target.is_dir() else f"There is no file {text!r} in {folder}."
+    where = "" if folder == Path(".") else f" in {folder}"
+    kind = f"{text!r} is a folder without model.onnx." if target.is_dir() else f"There is no file {text!r}{where}."
     raise _wrong("file", kind, near(target.name, there) if there else None)
 
 

@@ -25,7 +25,11 @@ TYPES = {
     "UpSampling2D": ("Upsample", ""), "LeakyReLU": ("ReLU", "{negative_slope: 0.01}"),
     "Linear": ("InnerProduct", ""), "LocalResponseNorm": ("LRN", ""), "MSE": ("EuclideanLoss", ""), "MSELoss": ("EuclideanLoss", ""),
     "MaxPool": ("Pooling", "{pool: MAX}"), "MaxPool2d": ("Pooling", "{pool: MAX}"), "MaxPooling": ("Pooling", "{pool: MAX}"),
-    "MaxPooling2D": ("Pooling", "{pool: MAX}"), "Mul": ("Eltwise", "{operation: PROD}"), "SiLU": ("Swish", ""),
+    "MaxPooling2D": ("Pooling", "{pool: MAX}"), "Mul": ("Eltwise", "{operation: PROD}"),
+    "GroupNormalization": ("GroupNorm", ""), "InstanceNorm1d": ("InstanceNorm", ""), "InstanceNorm2d": ("InstanceNorm", ""),
+    "LayerNormalization": ("LayerNorm", ""), "MultiHeadAttention": ("Attention", ""), "MultiheadAttention": ("Attention", ""),
+    "PositionalEncoding": ("Position", "{kind: SINUSOIDAL}"), "RMSNormalization": ("RMSNorm", ""), "Transpose": ("Permute", ""),
+    "TransformerEncoderLayer": ("Transformer", "{norm_first: false, activation: RELU}"),
     "Huber": ("HuberLoss", ""), "PoissonNLLLoss": ("PoissonLoss", ""), "SmoothL1Loss": ("HuberLoss", ""), "L1Loss": ("QuantileLoss", ""),
 }  # fmt: skip
 
@@ -38,6 +42,7 @@ FIELDS = {
     "max_steps": "max_iter", "num_epochs": "max_epoch", "num_filters": "num_output", "optimizer": "type", "out_channels": "num_output",
     "out_features": "num_output", "outputs": "top", "padding": "pad", "path": "source", "T_0": "restart_iter", "T_mult": "restart_mult",
     "scheduler": "lr_policy", "seed": "random_seed", "units": "num_output",
+    "dim_feedforward": "hidden", "is_causal": "causal", "nhead": "heads", "num_heads": "heads",
     "brightness": "color_jitter", "contrast": "color_jitter", "cutmix": "cutmix_alpha", "fill_mode": "pad_mode",
     "grayscale": "random_grayscale", "horizontal_flip": "mirror", "hue": "color_jitter", "mixup": "mixup_alpha", "num_workers": "workers",
     "padding_mode": "pad_mode", "random_crop": "crop_size", "random_horizontal_flip": "mirror", "random_rotation": "rotation",

@@ -71,10 +71,9 @@ def publish_run(
 
     RunError if the deployed model fails its test vectors.
     """
-    model, portable = _checked_model(program, states), program.portable
+    model, portable, found = _checked_model(program, states), program.portable, bases(program.train_net.layers)
     start = {n: states[n] if n in states and node.state.is_weight else node.state.start()
              for n, node in program.states.items()}  # fmt: skip
-    found = bases(program.train_net.layers)
     files: dict[str, bytes] = {
         **contents(found),
         "model.onnx": model.SerializeToString(deterministic=True),
@@ -86,7 +85,7 @@ def publish_run(
         "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
-    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent} | records(found)
+    manifest = stated(program, model, scores, command, inputs) | {"parent": parent} | records(found)
     if inputs:
         files[vectors.OUTPUTS] = _vectors(program, files, states, inputs)
         steps = _training_vectors(portable, files, start)

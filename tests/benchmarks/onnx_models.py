@@ -187,10 +187,12 @@ def descent(made: Imported, feeds: Arrays) -> tuple[float, float]:
     slope = sum(float((first[f"d/{n}"].astype(np.float64) ** 2).sum()) for n in gradients)
     for part in RATES:
         now, found = arrays, first
-        for _ in range(STEPS):
+        for k in range(STEPS):
             rate = np.float32(part * float(first["loss"]) / max(slope, 1e-30))
             now = now | {n: now[n] - rate * found[f"d/{n}"] for n in gradients}
             found = step(now)
+            if not k and found["loss"] > first["loss"]:
+                break
         if found["loss"] < first["loss"]:
             break
     return float(first["loss"]), float(found["loss"])
@@ -270,10 +272,10 @@ HEAD = """# ONNX files
 {files} files, imported by `python -m tests.benchmarks.onnx_models`. {versions}; at most {memory:,} MB.
 
 - *forward*: the largest difference from onnxruntime on the file itself, relative to the largest value.
-- *gradients*: the largest relative error against torch's, of the inputs and of the parameters that the file has with torch's values.
+- *gradients*: the largest relative error against torch's in doubles, of the inputs and of the parameters that the file has.
 - *symbolic*: whether one graph serves every batch.
-- *ten steps*: the mean square distance from the outputs of the same file with weights that are off by a tenth, before and after ten steps of
-  SGD on all weights.
+- *ten steps*: the mean square distance from the outputs of the file with weights that are off by a tenth, before and
+  after ten steps of SGD.
 """
 
 if __name__ == "__main__":

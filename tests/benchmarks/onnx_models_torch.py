@@ -174,11 +174,17 @@ def settled(model: nn.Module) -> nn.Module:
 
 
 def export(folder: Path, name: str, case: Case) -> None:
-    """Write the files of one model."""
+    """Write the files of one model. A model that is there already is not exported again."""
     torch.manual_seed(0)
     model = settled(case.make())
     path = folder / f"torch_{name}.onnx"
     names = [f"x{k}" for k in range(len(case.inputs))]
+    if not path.exists():
+        _export(model, path, names, case)
+    np.savez(path.with_suffix(".npz"), **{k: v.numpy() for k, v in recorded(model, names, case.inputs).items()})
+
+
+def _export(model: nn.Module, path: Path, names: list[str], case: Case) -> None:
     if case.dynamo:
         batch = torch.export.Dim("batch", min=1, max=1024)
         shapes = tuple({0: batch} for _ in case.inputs)
@@ -186,18 +192,23 @@ def export(folder: Path, name: str, case: Case) -> None:
     else:
         settings = {"dynamic_axes": {n: {0: "batch"} for n in names}}
     torch.onnx.export(model, case.inputs, str(path), input_names=names, opset_version=case.opset, dynamo=case.dynamo, **settings)
-    given = [x.clone().requires_grad_(x.is_floating_point()) for x in case.inputs]
+
+
+def recorded(model: nn.Module, names: list[str], inputs: tuple[Any, ...]) -> dict[str, torch.Tensor]:
+    """The inputs, outputs, factors and gradients, computed in doubles: in floats a ReLU near zero can turn over."""
+    parameters = {f"parameter/{n}": p.detach().clone() for n, p in model.named_parameters()}
+    model = model.double()
+    given = [(x.double() if x.is_floating_point() else x.clone()).requires_grad_(x.is_floating_point()) for x in inputs]
     outputs = model(*given)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    factors = [torch.randn_like(y) for y in outputs]
+    factors = [torch.randn_like(y, dtype=torch.float32) for y in outputs]
     sum((y * c).sum() for y, c in zip(outputs, factors, strict=True)).backward()
-    arrays = {f"input/{n}": x.detach() for n, x in zip(names, given, strict=True)}
+    arrays = parameters | {f"input/{n}": x.detach() for n, x in zip(names, given, strict=True)}
     arrays |= {f"input_grad/{n}": x.grad for n, x in zip(names, given, strict=True) if x.grad is not None}
     arrays |= {f"output/{k}": y.detach() for k, y in enumerate(outputs)} | {f"factor/{k}": c for k, c in enumerate(factors)}
-    for n, p in model.named_parameters():
-        if p.grad is not None:
-            arrays |= {f"parameter/{n}": p.detach(), f"grad/{n}": p.grad}
-    np.savez(path.with_suffix(".npz"), **{k: v.numpy() for k, v in arrays.items()})
+    arrays |= {f"grad/{n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
+    kept = {n: a for n, a in arrays.items() if not n.startswith("parameter/") or n.replace("parameter/", "grad/") in arrays}
+    return {n: a.float() if a.is_floating_point() else a for n, a in kept.items()}
 
 
 def main(folder: str, *names: str) -> None:

@@ -65,10 +65,10 @@ def test_a_file_is_read_without_what_cuts_or_fills_up_texts(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("content, expected", [
     (None, "There is no such file. Expected the tokenizer.json of a tokenizer."),
-    (b"", "Cannot read the tokenizer: it is no tokenizer.json"),
-    (b"{}", "Cannot read the tokenizer: it is no tokenizer.json"),
-    (b'{"model": {"type": "BPE"}}', "Cannot read the tokenizer: it is no tokenizer.json"),
-    (b"[" * 100_000, "Cannot read the tokenizer: it is no tokenizer.json"),
+    (b"", "It is no tokenizer.json of the library tokenizers ("),
+    (b"{}", "It is no tokenizer.json of the library tokenizers ("),
+    (b'{"model": {"type": "BPE"}}', "It is no tokenizer.json of the library tokenizers ("),
+    (b"[" * 100_000, "It is no tokenizer.json of the library tokenizers ("),
     (b"\xff\xfe", "Cannot read the tokenizer: 'utf-8' codec"),
     (b'{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":null,"post_processor":null,'
      b'"decoder":null,"model":{"type":"WordLevel","vocab":{},"unk_token":"x"}}', "The tokenizer has 0 tokens. Expected 1 to 1048576."),
@@ -98,6 +98,26 @@ def test_a_gap_in_the_numbers_has_a_name_and_a_large_number_is_an_error() -> Non
     said["model"]["vocab"]["far"] = 1 << 31
     with pytest.raises(DataError, match="has a token with the number 2147483648. Expected at most 1048576 tokens"):
         subwords.vocabulary(json.dumps(said))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"model": {}}'])
+def test_an_untrusted_text_is_an_error(text: str) -> None:
+    for use in (lambda: subwords.encode(text, "x"), lambda: subwords.decode(text, [1]), lambda: subwords.vocabulary(text)):
+        with pytest.raises(DataError, match="It is no tokenizer.json"):
+            use()
+    assert subwords.is_tokenizer(text) == (text == '{"model": {}}')
+
+
+def test_a_panic_of_the_library_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):  # noqa: N818  (its name in the library)
+        pass
+
+    def panic(text: str) -> None:
+        raise PanicException("index out of range")
+
+    monkeypatch.setattr(subwords, "_tokenizer", panic)
+    with pytest.raises(DataError, match="index out of range"):
+        subwords.encode("", "x")
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

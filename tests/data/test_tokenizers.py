@@ -146,6 +146,17 @@ def test_a_folder_of_texts(folder: Path) -> None:
     assert tested.rows == 12 and tested.description.tokenizer == opened.description.tokenizer
 
 
+def test_texts_of_other_classes_keep_the_tokenizer(folder: Path, tmp_path: Path) -> None:
+    known = data.Learned.of(data.describe(layer_of(folder), "TRAIN"))
+    for name in ("x", "y", "z"):
+        (tmp_path / "other" / name).mkdir(parents=True)
+        (tmp_path / "other" / name / "1.txt").write_text(f"a text of {name}")
+    found = read(layer_of(tmp_path / "other"), known.for_training()).description
+    assert found.classes == ("x", "y", "z") and found.tokenizer == known.tokenizer
+    with pytest.raises(DataError, match="The training texts have no classes x, y, z"):
+        read(layer_of(tmp_path / "other"), known)
+
+
 def test_held_out_texts_teach_the_tokenizer_nothing(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "x" / name).mkdir(parents=True)

@@ -107,6 +107,55 @@ def overlapping() -> Iterator[Case]:
     yield "dice/masks", masks, {"x": torch.randn(2, 2, 4, 5), "label": torch.randint(0, 3, (2, 2, 4, 5))}
 
 
+def recurrent() -> Iterator[Case]:
+    """An LSTM with a projection, and LSTM and GRU with normalization by their formulas (Ba et al. 2016)."""
+    net = torch.nn.LSTM(3, 5, proj_size=2)
+    names = {"weight_x": "weight_ih_l0", "weight_h": "weight_hh_l0", "bias": "bias_ih_l0", "weight_r": "weight_hr_l0"}
+
+    def projected(x: Any, **weights: Any) -> Any:
+        given = {names[n]: _turned(w) if n != "weight_r" else w for n, w in weights.items()}
+        given["bias_hh_l0"] = torch.zeros(20, dtype=torch.float64)
+        return torch.func.functional_call(net, given, (x,))[0]
+
+    shapes = {"weight_x": (20, 3), "bias": (20,), "weight_h": (20, 2), "weight_r": (2, 5)}
+    yield "recurrent/projected", projected, {"x": torch.randn(6, 2, 3), **{n: torch.randn(*s) for n, s in shapes.items()}}
+
+    def norm(x: Any, gain: Any) -> Any:
+        return F.layer_norm(x, x.shape[-1:], gain, eps=1e-5)
+
+    def lstm(x: Any, weight_x: Any, bias: Any, gain_x: Any, weight_h: Any, gain_h: Any, gain_c: Any, bias_c: Any) -> Any:
+        h = c = torch.zeros(x.shape[1], 5, dtype=torch.float64)
+        ys = []
+        for step in norm(x @ weight_x.T, gain_x) + bias:
+            i, f, o, g = (step + norm(h @ weight_h.T, gain_h)).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * (norm(c, gain_c) + bias_c).tanh()
+            ys.append(h)
+        return torch.stack(ys)
+
+    shapes = {"weight_x": (20, 3), "bias": (20,), "gain_x": (20,), "weight_h": (20, 5), "gain_h": (20,), "gain_c": (5,), "bias_c": (5,)}
+    yield "recurrent/lstm", lstm, {"x": torch.randn(6, 2, 3), **{n: torch.randn(*s) for n, s in shapes.items()}}
+
+    def gru(x: Any, weight_x: Any, bias: Any, gain_x: Any, weight_h: Any, bias_h: Any, gain_h: Any) -> Any:
+        h, ys = torch.zeros(x.shape[1], 5, dtype=torch.float64), []
+        for step in norm(x @ weight_x.T, gain_x) + bias:
+            (r, z, n), (a, b, c) = step.chunk(3, 1), norm(h @ weight_h.T, gain_h).chunk(3, 1)
+            n = (n + (r + a).sigmoid() * (c + bias_h)).tanh()
+            z = (z + b).sigmoid()
+            h = (1 - z) * n + z * h
+            ys.append(h)
+        return torch.stack(ys)
+
+    shapes = {"weight_x": (15, 3), "bias": (15,), "gain_x": (15,), "weight_h": (15, 5), "bias_h": (5,), "gain_h": (15,)}
+    yield "recurrent/gru", gru, {"x": torch.randn(6, 2, 3), **{n: torch.randn(*s) for n, s in shapes.items()}}
+
+
+def _turned(w: Any) -> Any:
+    """Gates in torch's order i, f, g, o, from netc's i, f, o, g."""
+    i, f, o, g = w.chunk(4, 0)
+    return torch.cat([i, f, g, o])
+
+
 def record(name: str, function: Callable[..., Any], inputs: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the arrays of a case: its inputs, y, dy, and the gradients of sum(y dy), computed in double precision."""
     doubles = {n: v.double().requires_grad_() if v.is_floating_point() else v for n, v in inputs.items()}
@@ -122,7 +171,7 @@ def record(name: str, function: Callable[..., Any], inputs: dict[str, Any]) -> d
 def main() -> None:
     torch.manual_seed(0)
     arrays: dict[str, Any] = {}
-    for cases in (upsampled, convolved, excited, shuffled, aligned, overlapping):
+    for cases in (upsampled, convolved, excited, shuffled, aligned, overlapping, recurrent):
         for case in cases():
             arrays |= record(*case)
     np.savez_compressed(Path(__file__).with_name("torch_layers.npz"), **arrays)

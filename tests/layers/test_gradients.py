@@ -333,6 +333,7 @@ ROWS |= {
         ("Upsample: {bottom: [x, label], mode: BILINEAR}", {"x": normal(2, 2, 2, 3, 2), "label": np.ones((2, 1, 3, 4, 3))}),
     ],
 }  # fmt: skip
+ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
     "CharacterErrorRate", "DECLoss", "Data", "MeanIoU",

@@ -1,5 +1,6 @@
 """Layers over time, against formulas, torch's recorded numbers, and each other."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from netc.compiler.lower import lower
 from netc.errors import SpecError
 from netc.net.model import TEST
-from tests.layers.nets import about, evaluate, forward, gradient, net, states
+from tests.layers.nets import about, check_gradient, evaluate, forward, gradient, net, states
+from tests.layers.test_errors import check_error
+from tests.layers.torch_values import check_torch
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 3, 4)).astype(np.float32)
@@ -214,3 +217,64 @@ def test_steps_of_one_unit_are_an_lstm() -> None:
 def test_a_unit_says_which_shapes_it_takes() -> None:
     with pytest.raises(SpecError, match="c_prev is 1x3x2, gates is 1x3x6, cont is 1x3; it takes c_prev 1 x N x H, gates 1 x N x 4 H"):
         forward("LSTMUnit: {bottom: [c_prev, gates, cont], top: [c, h]}", c_prev=X[:1, :, :2], gates=np.ones((1, 3, 6)), cont=CONT[:1])
+
+
+@pytest.mark.parametrize("case, layer", [
+    ("projected", "LSTM: {bottom: x, name: y, num_output: 5, proj_size: 2}"),
+    ("lstm", "LSTM: {bottom: x, name: y, num_output: 5, layer_norm: true}"),
+    ("gru", "GRU: {bottom: x, name: y, num_output: 5, layer_norm: true}"),
+])  # fmt: skip
+def test_torchs_projection_and_normalization(case: str, layer: str) -> None:
+    check_torch(f"recurrent/{case}", layer, tolerance=2e-5)
+
+
+STEEP = "num_output: 3, layer_norm: true, weight_filler: {type: uniform, min: -1, max: 1}"
+
+
+@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+@pytest.mark.parametrize("layer", [
+    f"LSTM: {{bottom: [x, cont], {STEEP}}}",
+    f"LSTM: {{bottom: [x, cont, h, c], top: [y, z, w], expose_hidden: true, proj_size: 2, {STEEP}}}",
+    f"GRU: {{bottom: [x, cont], {STEEP}}}",
+    f"RNN: {{bottom: [x, cont], {STEEP}}}",
+])  # fmt: skip
+def test_gradients_of_normalization(layer: str, provider: str) -> None:
+    """A normalization is steep where its input varies little, so the steps of the differences are small."""
+    rng = np.random.default_rng(2)
+    inputs: dict[str, Any] = {
+        "x": rng.normal(size=(3, 2, 4)),
+        "cont": [[0, 0], [1, 1], [1, 0]],
+        "h": rng.normal(size=(1, 2, 2)),
+        "c": rng.normal(size=(1, 2, 3)),
+    }
+    given = {n: a for n, a in inputs.items() if re.search(rf"\b{n}\b", layer.partition("top")[0].partition("num")[0])}
+    check_gradient(layer, provider, fixed=("cont",), step=1e-3, tolerance=2e-2, **given)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_normalization_with_any_batch(kind: str) -> None:
+    fixed = net(f"Permute: {{bottom: x, top: s, order: [1, 0, 2]}}\n{kind}: {{bottom: s, name: y, {STEEP}}}", TEST, {"x": X})
+    free = lower(fixed.net, "N")
+    held = states(fixed)
+    wanted, found = (evaluate(one, {"y": one.versions["y"][-1]}, {"x": X}, held)["y"] for one in (fixed, free))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_gains_start_at_one_and_normalize() -> None:
+    """The outputs do not depend on the scale of the weights, which is how a normalization shows itself."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 4))
+    layer = "RNN: {bottom: x, name: y, num_output: 3, layer_norm: true}"
+    given = {"y.weight_o": np.eye(3)}
+    small, large = (forward(layer, given={**given, "y.weight_x": s * w}, x=x)["y"] for s in (1, 100))
+    np.testing.assert_allclose(small, large, atol=1e-3)
+    assert np.abs(small).max() > 0.3
+
+
+@pytest.mark.parametrize("layer, at, said", [
+    ("GRU: {bottom: t, num_output: 4, proj_size: 2}", "proj_size", "`proj_size` is for LSTM; GRU has no projection."),
+    ("LSTM: {bottom: t, num_output: 4, proj_size: 4}", "proj_size", "`proj_size` is 4, which must be smaller than `num_output`, 4."),
+    ("LSTM: {bottom: [t, h, h], top: [a, b, c], num_output: 4, proj_size: 2, expose_hidden: true}", "bottom", "h is 1x2x4; a first state"),
+])  # fmt: skip
+def test_errors_of_projections(layer: str, at: str, said: str) -> None:
+    check_error(layer, at, said, {"t": np.ones((3, 2, 5)), "h": np.ones((1, 2, 4))})

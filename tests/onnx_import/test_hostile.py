@@ -25,7 +25,7 @@ def added(name: str) -> list[onnx.NodeProto]:
 
 
 C: dict[str, np.ndarray] = {
-    "huge": np.array(HUGE), "zero": np.array(0), "one": np.array(1), "shape": np.array([HUGE, HUGE]), "row": np.array([HUGE]), "tf": normal(3),
+    "huge": np.array(HUGE), "zero": np.array(0), "one": np.array(1), "shape": np.array([HUGE, HUGE]),
     "many": np.array([2**20, 2**9]), "v": normal(1, 1), "pads": np.array([0, HUGE, 0, HUGE]), "sizes": np.array([1, 1, 2**15, 2**15]),
     "image": normal(1, 1, 2, 2), "w": normal(64, 64) / np.float32(8), "step": np.array(1e-9, np.float32), "f0": np.array(0, np.float32),
     "f1": np.array(1, np.float32),

@@ -44,6 +44,14 @@ OLD: dict[str, tuple[int, list[Any], dict[str, np.ndarray]]] = {
 }
 
 
+def reference(path: Path, feeds: dict[str, np.ndarray]) -> Any:
+    """The first output of a file by ONNX's reference implementation. onnxruntime does not run the newest opsets."""
+    from onnx.reference import ReferenceEvaluator
+
+    results: Any = ReferenceEvaluator(str(path)).run(None, dict(feeds))
+    return results[0]
+
+
 @pytest.mark.parametrize("form", OLD)
 def test_old_forms(form: str, tmp_path: Path) -> None:
     newest, nodes, constants = OLD[form]
@@ -75,9 +83,9 @@ def test_a_net_of_each_opset(opset: int, tmp_path: Path) -> None:
     if opset <= OPSET:
         assert set(same(path, feeds)) == {"w", "g", "b", "m", "v", "u", "h"}
         return
-    learned: dict[str, Any] = {}  # onnxruntime does not run the newest opsets
+    learned: dict[str, Any] = {}
     found = run(graph(load(path), feeds, learned, "N"), feeds, learned)["y"]
-    np.testing.assert_allclose(found, onnx.reference.ReferenceEvaluator(str(path)).run(None, feeds)[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, reference(path, feeds), rtol=1e-4, atol=1e-5)
 
 
 ROTATED = {"cos": normal(1, 5, 2), "sin": normal(1, 5, 2, seed=1)}
@@ -105,12 +113,12 @@ def test_newer_ops_by_their_bodies(form: str, tmp_path: Path) -> None:
         pytest.skip(f"onnx {onnx.__version__} has no opset {opset}")
     path = saved(model(nodes, inputs, ["y"], constants, opset), tmp_path)
     feeds = {n: normal(*(2 if d == "N" else d for d in s), seed=k) for k, (n, s) in enumerate(inputs.items())}
-    reference = onnx.reference.ReferenceEvaluator(str(path)).run(None, feeds)[0]
+    wanted = reference(path, feeds)
     learned: dict[str, Any] = {}
     for batch in (None, "N") if "N" in next(iter(inputs.values())) else (None,):
         learned = {}
         found = run(graph(load(path), feeds, learned, batch), feeds, learned)["y"]
-        np.testing.assert_allclose(found, reference, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def refused(made: onnx.ModelProto, folder: Path, message: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from netc import Model, data
 from netc.errors import DataError
 from netc.predict import generate
-from tests.recurrent_nets import NET, SERIES, write_letters
+from tests.recurrent_nets import GPT, NET, SERIES, write_letters
 from tests.small_nets import netc
 
 SEQUENCES = """\
@@ -29,10 +29,11 @@ dataset_licence: unknown
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zoo with a net that writes, one without a memory beyond its steps, one that forecasts, and one for sequences."""
+    """A zoo with a net that writes, two without a memory beyond their steps, one that forecasts, and one for sequences."""
     folder = tmp_path_factory.mktemp("zoo")
     write_letters(folder)
     (folder / "short.yaml").write_text(NET.replace("letters\n", "short\n").replace("carry: true, ", ""))
+    (folder / "gpt.yaml").write_text(GPT)
     angle = np.arange(120) / 3
     (folder / "t.csv").write_text("a,b\n" + "".join(f"{k},{10 * np.sin(x):.4f}\n" for k, x in enumerate(angle)))
     (folder / "one.csv").write_text("b\n" + "".join(f"{10 * np.sin(x):.4f}\n" for x in angle))
@@ -42,7 +43,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     length, label = rng.integers(1, 6, 80), np.arange(80) % 2
     np.savez(folder / "s.npz", data=(rng.normal(size=(80, 5, 3)) / 4 + label[:, None, None]).astype(np.float32), label=label, length=length)
     (folder / "sequences.yaml").write_text(SEQUENCES)
-    for name in ("letters", "short", "series", "two", "sequences"):
+    for name in ("letters", "short", "gpt", "series", "two", "sequences"):
         result = netc("train", folder / f"{name}.yaml", "--runs", folder / "runs", "--zoo", folder / "zoo")
         assert result.exit_code == 0, result.stderr
     return folder / "zoo"
@@ -52,6 +53,12 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_text_goes_on_as_it_was_learned(zoo: Path, name: str) -> None:
     result = netc("predict", name, "--from", zoo, "--prompt", "abcd\nbb", "--length", 8, "--temperature", 0)
     assert result.exit_code == 0 and result.stdout == "abcd\nbbad\nabcd\n\n"
+
+
+def test_a_prompt_may_be_longer_than_the_window_of_a_net(zoo: Path) -> None:
+    model, prompt = Model("gpt", zoo), "abcd\nbbad\n" * 3 + "ab"
+    texts = [generate.write(model, p, 12, temperature=0) for p in (prompt, prompt[-8:])]
+    assert texts[0] == texts[1] and len(texts[0]) == 12
 
 
 def test_what_is_written_is_a_function_of_the_seed(zoo: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from netc import Model
 from netc.errors import DataError
+from netc.predict.generate import write
 from tests.small_nets import netc
 
 pytest.importorskip("tokenizers", reason="pip install 'netc[tokens]'")
@@ -57,9 +58,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_writes(place: Path) -> None:
-    text = netc("predict", "writes", "--zoo", place / "zoo", "--prompt", "the cat", "--length", 12, "--temperature", 0).stdout
-    assert "sat on the" in text
     model = Model("writes", str(place / "zoo"))
+    assert " sat on the" in write(model, "the cat", 12, 0)
+    with pytest.raises(DataError, match="the prompt is empty"):
+        write(model, "", 12)
     assert model.metadata["tokens"] == "tokens" and json.loads(model.metadata["tokenizer"])["model"]["type"] == "BPE"
 
 
@@ -71,7 +73,7 @@ def test_a_model_tells_texts_apart(place: Path) -> None:
 def test_the_tokenizer_is_kept_with_the_model(place: Path) -> None:
     said = [json.loads(p.read_text()) for p in (place / "zoo/writes/1.0.0/tokenizer.json", place / "runs/writes/1/tokenizer.json")]
     assert said[0] == said[1] and said[0]["model"]["type"] == "BPE"
-    roles = {f["path"]: f["role"] for f in json.loads((place / "zoo/writes/1.0.0/manifest.json").read_text())["files"]}
+    roles = {f["name"]: f["role"] for f in json.loads((place / "zoo/writes/1.0.0/manifest.json").read_text())["files"]}
     assert roles["tokenizer.json"] == "tokenizer"
     assert "tokenizer: tokenizer.json" in (place / "zoo/writes/1.0.0/net.yaml").read_text()
     training = json.loads((place / "zoo/writes/1.0.0/train.json").read_text())
@@ -110,5 +112,5 @@ def test_a_model_names_the_library_that_it_lacks(place: Path, monkeypatch: pytes
 
 def test_samples_are_shown_as_text(place: Path) -> None:
     shown = netc("data", "show", place / "writes.yaml").stdout
-    assert "270" in shown or "different tokens" in shown
+    assert "different tokens" in shown
     assert "the cat sat on" in shown

@@ -6,8 +6,12 @@ from xml.etree import ElementTree
 import pytest
 
 from netc import api
+from netc.compiler.lower import lower
+from netc.net.resolve import resolve
+from netc.report import net_drawing
 from netc.report.drawing import dot_document
 from netc.report.step_drawing import group, ops
+from netc.spec import parse_yaml
 from tests.conftest import ROOT
 from tests.small_nets import netc
 
@@ -95,3 +99,27 @@ def test_text_for_graphviz(tmp_path: Path, graph: str) -> None:
 def test_names_in_text_for_graphviz_are_quoted() -> None:
     text = dot_document('a "b"', [("n0", ['x\\"y"', "", "z"], "#fff", True)], [])
     assert 'digraph "a \\"b\\"" {' in text and 'label="x\\\\\\"y\\"\\nz", fillcolor="#fff", style="rounded,filled,dashed"' in text
+
+
+DECODER = """\
+name: decoder
+layers:
+  - Input: {name: x, top: x, shape: {dim: [5, 2, 16]}}
+  - Input: {name: z, top: z, shape: {dim: [9, 2, 16]}}
+  - LayerNorm: {bottom: x}
+  - Attention: {bottom: [norm1, z], heads: 4}
+  - Eltwise: {bottom: [x, attention1]}
+  - Transformer
+  - Eltwise: {bottom: [x, eltwise1, transformer1]}
+"""
+
+
+def test_long_arrows_pass_beside_boxes_and_each_other() -> None:
+    lowered = [lower(resolve(parse_yaml(DECODER)))]
+    drawn, arrows = net_drawing.layers_of(lowered), net_drawing._arrows(lowered)
+    places = net_drawing._places(drawn, arrows)
+    lanes = net_drawing._lanes(places, arrows)
+    assert len(lanes) == 4 and len(set(lanes.values())) > 2
+    for (source, target), lane in lanes.items():
+        between = [b for b in places.values() if places[source].row < b.row < places[target].row]
+        assert between and all(not net_drawing._x(b) <= lane <= net_drawing._x(b) + net_drawing.WIDTH for b in between)

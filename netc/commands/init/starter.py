@@ -16,7 +16,7 @@ class Wanted:
 
     `data` is the data as the user names it: a path, an address or the name of a data set. `target` is the net file to write. `labels`
     are the columns or arrays to predict; netc chooses if there are none. `test` and `validation` are paths with rows for these purposes.
-    `query` is SQL for the rows of a table.
+    `query` is SQL for the rows of a table. `model` is an ONNX file to go on from.
     """
 
     data: str
@@ -25,6 +25,7 @@ class Wanted:
     test: Path | None = None
     validation: Path | None = None
     query: str = ""
+    model: str = ""
 
     @property
     def parts(self) -> dict[str, str]:
@@ -56,6 +57,12 @@ class Wanted:
     def source(self) -> str:
         """The data as the net file names it."""
         return self.data if self.is_named or self.is_address else self.from_base(self.path)
+
+    @property
+    def model_file(self) -> str:
+        """The ONNX file as the net file names it: a path from its folder, an address, or a name in the zoo."""
+        path = Path(self.model).expanduser()
+        return self.from_base(path) if path.exists() else self.model
 
     def from_base(self, path: Path) -> str:
         """A path as the net file names it: relative to its folder, or absolute if the user gave an absolute path on another drive."""

@@ -8,6 +8,7 @@ from netc import registry
 from netc.commands.init import nets
 from netc.commands.init.kinds import starter
 from netc.commands.init.starter import Wanted
+from netc.commands.init.tuning import tuned
 from netc.errors import RunError, SpecError
 from netc.files import replace_file
 
@@ -24,18 +25,20 @@ class Written:
     notes: tuple[str, ...]
 
 
-def write_starter(first: str = "", data: str = "", output: str = "", labels: tuple[str, ...] = (), query: str = "") -> Written:
+def write_starter(
+    first: str = "", data: str = "", output: str = "", labels: tuple[str, ...] = (), query: str = "", model: str = ""
+) -> Written:  # fmt: skip
     """Write a starter net for a named data set, a file, a folder or an address.
 
     `first` is the net file, or the data if `data` is empty and `first` is not the name of a YAML file. `output` is the net file. Without
-    one, the net has the name of the data, in the current folder. Never overwrites a file.
+    one, the net has the name of the data, in the current folder. Never overwrites a file. With `model`, it goes on from that ONNX file.
     """
     registry.load()
     path, source = _named(first, data, output)
-    wanted = Wanted(source, Path(path), labels, query=query)
+    wanted = Wanted(source, Path(path), labels, query=query, model=model)
     if wanted.target.exists():
         raise SpecError(f"{path}: exists already; netc does not overwrite it. To choose another name, use -o FILE.")
-    made = starter(wanted)
+    made = tuned(wanted, starter(wanted)) if model else starter(wanted)
     try:
         replace_file(wanted.target, (made.text + nets.licences(made.licensed)).encode())
     except OSError as e:

@@ -16,8 +16,9 @@ from netc import netc_pb2 as pb
 from netc.data.datum import to_pixels
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut
-from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
+from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.image_folder import MEMORY
+from netc.data.undecodable import UndecodableError
 from netc.data.workers import INLINE, Workers, workers_of
 from netc.errors import DataError
 

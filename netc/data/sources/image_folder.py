@@ -15,7 +15,8 @@ from netc import netc_pb2 as pb
 from netc.data.class_folders import PARTS, Folder, parts, read_folder
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import SUFFIXES, UNREAD, Header, LeftOut, read_header, read_image
-from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
+from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.undecodable import UndecodableError
 from netc.data.workers import Workers, workers_of
 from netc.errors import DataError
 from netc.registry import source

@@ -14,8 +14,9 @@ import numpy as np
 from netc.data.bilinear import resize
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut, read_image
-from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
+from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.image_folder import MEMORY
+from netc.data.undecodable import UndecodableError
 from netc.data.workers import Workers, workers_of
 from netc.errors import DataError, Diagnostic, Place
 from netc.files import read_text

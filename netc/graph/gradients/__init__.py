@@ -22,6 +22,7 @@ from netc.graph.gradients import (  # noqa: F401  (each fills registry.gradient)
     resize,
     scatter,
     shape,
+    signal,
     slicing,
     transformer,
     trigonometric,

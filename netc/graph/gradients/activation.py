@@ -4,6 +4,7 @@ import math
 
 from netc.graph.gradients.common import Gradients, masked, text
 from netc.graph.ir import Node, Value, op
+from netc.graph.training_ops.activation import gelu_grad
 from netc.graph.training_ops.normalization import prelu_grad
 from netc.registry import gradient
 
@@ -111,12 +112,4 @@ def erf(node: Node, dy: Value) -> Gradients:
 @gradient("Gelu")
 def gelu(node: Node, dy: Value) -> Gradients:
     """y = x P(X < x) of the normal distribution, or its approximation by tanh (Hendrycks and Gimpel 2016)."""
-    x = node.operands[0]
-    if text(node, "approximate", "none") == "tanh":
-        square = x * x
-        t = op.Tanh(x * (square * 0.044715 + 1.0) * math.sqrt(2 / math.pi))
-        slope = (square * (3 * 0.044715) + 1.0) * math.sqrt(2 / math.pi)
-        return (dy * 0.5 * (t + 1.0 + x * (1.0 - t * t) * slope),)
-    below = (op.Erf(x * math.sqrt(0.5)) + 1.0) * 0.5
-    density = op.Exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
-    return (dy * (below + x * density),)
+    return (gelu_grad(node.operands[0], dy, tanh=int(text(node, "approximate", "none") == "tanh")),)

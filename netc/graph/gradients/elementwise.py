@@ -88,14 +88,22 @@ def power(node: Node, dy: Value) -> Gradients:
     x, exponent = node.operands
     known = constant_value(exponent)
     level = cast(exponent, dy.dtype) if known is None else constant(known.astype(dy.dtype))
-    less = level - 1.0 if known is None else constant(known.astype(dy.dtype) - dy.dtype.type(1))
-    dx = dy * level * op.Pow(x, less)
+    dx = dy * level * _one_less(x, level, known)
     if known is None or (known == 0).any():
         dx = masked(op.Not(op.Equal(level, constant(0, dy.dtype))), dx)
     if known is not None:
         return dx, None
     zero = op.Equal(x, constant(0, x.dtype))
     return dx, dy * node.outputs[0] * op.Log(op.Where(zero, constant(1, x.dtype), x))
+
+
+def _one_less(x: Value, level: Value, known: np.ndarray | None) -> Value:
+    """x to one power less. Squares and cubes, which are common, need no Pow."""
+    if known is None:
+        return op.Pow(x, level - 1.0)
+    if (known == 2).all() or (known == 3).all():
+        return x if known.reshape(-1)[0] == 2 else x * x
+    return op.Pow(x, constant(known.astype(level.dtype) - level.dtype.type(1)))
 
 
 @gradient("Max")

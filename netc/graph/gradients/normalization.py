@@ -4,9 +4,9 @@ from math import prod
 from typing import Any
 
 from netc.errors import GradientError
-from netc.graph.gradients.common import Gradients, like, only, sizes
+from netc.graph.gradients.common import Gradients, only, sizes
 from netc.graph.ir import Node, Value, constant, op, shape_of
-from netc.graph.training_ops import normalization
+from netc.graph.training_ops import layer_norm, normalization
 from netc.graph.training_ops.normalization import per_channel
 from netc.registry import gradient
 
@@ -50,8 +50,11 @@ def batch_normalization(node: Node, dy: Value | None, *dmoments: Value | None) -
 def layer_normalization(node: Node, dy: Value | None, dmean: Value | None = None, dinverse: Value | None = None) -> Gradients:
     """Over the axes from `axis` on. The second and third outputs are the mean and 1 / std."""
     x, scale = node.operands[:2]
-    axes = list(range(node.attrs.get("axis", -1) % x.rank, x.rank))
-    y, inverse_std = _standard(x, axes, node.attrs.get("epsilon", 1e-5))
+    epsilon, axes = node.attrs.get("epsilon", 1e-5), list(range(node.attrs.get("axis", -1) % x.rank, x.rank))
+    if dy is not None and dmean is None and dinverse is None and len(axes) == scale.rank == 1:
+        found: Any = layer_norm.layer_norm_grad(dy, x, scale, epsilon=epsilon)
+        return only(node, *found)
+    y, inverse_std = _standard(x, axes, epsilon)
     count = prod(sizes(x, axes, node))
     paths = [] if dy is None else [_through(dy * scale, y, inverse_std, axes)]
     paths += [] if dmean is None else [op.Expand(dmean * (1 / count), shape_of(x), shape=x.shape)]
@@ -60,26 +63,13 @@ def layer_normalization(node: Node, dy: Value | None, dmean: Value | None = None
     return only(node, dx, None if dy is None else dy * y, dy)
 
 
-@gradient("InstanceNormalization")
-def instance_normalization(node: Node, dy: Value) -> Gradients:
-    """Over the spatial axes of each channel of each image."""
-    x, scale, _ = node.operands
-    axes = list(range(2, x.rank))
-    y, inverse_std = _standard(x, axes, node.attrs.get("epsilon", 1e-5))
-    dx = _through(dy * per_channel(scale, x), y, inverse_std, axes)
-    return dx, op.ReduceSum(dy * y, _others(x), keepdims=0), op.ReduceSum(dy, _others(x), keepdims=0)
-
-
-@gradient("GroupNormalization")
+@gradient("InstanceNormalization", "GroupNormalization")
 def group_normalization(node: Node, dy: Value) -> Gradients:
-    """Over the spatial axes and the channels of a group, as rows of one group each."""
+    """Over the spatial axes and the channels of a group. Without groups, each channel is one."""
     x, scale, _ = node.operands
-    groups = node.attrs["num_groups"]
-    width = "width" if any(isinstance(d, str) for d in x.shape[1:]) else prod(int(d) for d in x.shape[1:]) // groups
-    rows, g = (op.Reshape(v, [0, groups, -1], shape=(x.shape[0], groups, width)) for v in (x, dy * per_channel(scale, x)))
-    y, inverse_std = _standard(rows, [2], node.attrs.get("epsilon", 1e-5))
-    dx = like(_through(g, y, inverse_std, [2]), x)
-    return dx, op.ReduceSum(dy * like(y, x), _others(x), keepdims=0), op.ReduceSum(dy, _others(x), keepdims=0)
+    group = node.attrs.get("num_groups") or sizes(x, [1], node)[0]
+    found: Any = layer_norm.group_norm_grad(dy, x, scale, group=group, epsilon=node.attrs.get("epsilon", 1e-5))
+    return only(node, *found)
 
 
 @gradient("MeanVarianceNormalization")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from netc.graph.gradients.common import Gradients
 from netc.graph.ir import TRAINING, Node, Value, op
-from netc.graph.training_ops import ctc, recurrent, time
+from netc.graph.training_ops import ctc, recurrent, recurrent_cells, time
 from netc.graph.training_ops.table import embed_grad
 from netc.registry import gradient
 
@@ -54,6 +54,15 @@ def lstm(node: Node, dy: Value | None, dh: Value | None, dc: Value | None, *unus
     y, _, _, *kept = _kept(node, recurrent.lstm)
     dg, dc0 = recurrent.lstm_grad(_by_y(node, dy), dh, dc, wh, cont, *kept)
     return (dg, *_by_weights(dg, wh, y, h, cont), dc0, None)[: len(node.inputs)]
+
+
+@gradient("Cell", domain=TRAINING)
+def cell(node: Node, *dys: Value | None) -> Gradients:
+    count = recurrent_cells.CELLS[node.attrs["kind"]][1]
+    at, dlast = node.outputs[:count], dys[count:]
+    dx, *found = recurrent_cells.cell_grad(_by_y(node, dys[0]), *node.inputs, *at, *dlast, kind=node.attrs["kind"], given=count)
+    given = iter(found)
+    return dx, None, *(None if x is None else next(given) for x in node.inputs[2:])
 
 
 @gradient("GRU", domain=TRAINING)

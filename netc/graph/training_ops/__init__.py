@@ -14,6 +14,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     normalization,
     pooling,
     recurrent,
+    recurrent_cells,
     recursive,
     shape,
     table,

@@ -1,4 +1,4 @@
-// tanh, sigmoid, exp and erf of a vector.
+// tanh, sigmoid and exp of a vector, and reductions of its lanes.
 #pragma once
 
 #include "vector.h"
@@ -36,21 +36,6 @@ inline Floats exp_of(Floats x) {
   const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
   const Floats y = (p * r * r + r + 1.0f) * reinterpret_cast<Floats>(power);
   return x < least ? Floats{} : y;
-}
-
-// erf, accurate to two units in the last place. NaN stays NaN.
-inline Floats erf_of(Floats x) {
-  const Floats s = x * x, size = x < Floats{} ? -x : x;
-  Floats small = all(-5.96761703e-4f);
-  for (float a : {4.99119423e-3f, -2.67681349e-2f, 1.12819925e-1f, -3.76125336e-1f, 1.28379166e-1f}) small = small * s + a;
-  Floats large = all(-1.72853470e-5f);
-  for (float b : {3.83197126e-4f, -3.88396438e-3f, 2.42546219e-2f, -1.06777877e-1f, -6.34846687e-1f, -1.28717512e-1f})
-    large = large * size + b;
-  const Floats most = all(4.0f);
-  const Floats rest = 1.0f - exp_of(large * size - size);
-  const Floats far = size > most ? all(1.0f) : rest;
-  const Floats near = small * x + x;
-  return size > all(0.927734375f) ? (x < Floats{} ? -far : far) : near;
 }
 
 // The sum of the lanes.

@@ -10,7 +10,7 @@ import netc.graph.training_ops  # noqa: F401
 from netc import registry
 from netc.graph.emit import emit
 from netc.graph.ir import TRAINING, Graph, leaf, op
-from netc.graph.training_ops import convolution, ctc, pooling, recurrent
+from netc.graph.training_ops import convolution, ctc, pooling, recurrent, recurrent_cells
 from netc.graph.training_ops.define import DEFAULT
 from netc.graph.training_ops.table import embed_grad
 from netc.runtime.session import Session
@@ -86,6 +86,33 @@ def back_in_time(steps: int, op: Callable[..., Any], *others: Any) -> tuple[Call
 ALIGNED = np.array([[1, 2, 2], [3, 0, 0]]), np.array([3, 1]), np.array([6, 4])  # labels, their numbers, time steps
 
 ROWS: dict[str, Any] = {
+    "Cell": [
+        (
+            lambda x, cont, *v: recurrent_cells.cell(x, cont, *v, None, None, None, None, kind="LSTM"),
+            normal(4, 3, 8),
+            marks(4, 3),
+            normal(3, 2),
+            normal(3, 2),
+            normal(8, 2),
+        ),
+        (lambda x, *v: recurrent_cells.cell(x, None, *v, kind="RNN"), normal(1, 3, 2), normal(3, 2), normal(2, 2), normal(2)),
+    ],
+    "CellGrad": [
+        (
+            lambda dy, x, cont, h, c, w, *at: recurrent_cells.cell_grad(
+                dy, x, cont, h, c, w, None, None, None, None, *at, None, kind="LSTM", given=2
+            ),
+            normal(4, 3, 2),
+            normal(4, 3, 8),
+            marks(4, 3),
+            normal(3, 2),
+            normal(3, 2),
+            normal(8, 2),
+            normal(4, 3, 2),
+            normal(4, 3, 2),
+            normal(3, 2),
+        ),
+    ],
     "CTC": [(lambda *values: ctc.ctc(*values, blank=0), normal(6, 2, 4), *ALIGNED)],
     "CTCGrad": [(lambda *values: ctc.ctc_grad(*values, blank=0), normal(2), normal(6, 2, 4), *ALIGNED, normal(6, 2, 7))],
     "EditDistance": [(ctc.edit_distance, *(RNG.integers(0, 3, (4, n)) for n in (5, 3)), *(RNG.integers(0, n, 4) for n in (6, 4)))],
