@@ -227,8 +227,6 @@ def _check_fields(layer: pb.LayerParameter) -> None:
     for field in ("one_hot", "one_channel"):
         if getattr(param, field) and not param.arrays:
             raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
-    if param.mask_folder and (suffix or param.source in dataset):
-        raise DataError(f"`mask_folder` is for a folder of images, and {param.source!r} is none.", field="mask_folder")
     if param.part_column and not param.image_column:
         raise DataError("`part_column` is for tables of images. `image_column` is missing.", field="part_column")
     if param.columns and param.image_column:
@@ -276,11 +274,10 @@ def _stated(request: Request, table: Table, set_apart: bool) -> Table:
 
 
 def _held_out(table: Table, fraction: float, phase: str) -> Table:
-    described = table.description
-    if table.has_test_rows or described.rows is None:
-        text = "`test_fraction` cannot be used: the source has test rows of its own, or no end."
-        raise DataError(f"{described.name}: {text}", field="test_fraction")
-    return table.chosen(held_out(described.rows, fraction, phase, table.series))
+    if table.has_test_rows or table.description.rows is None:
+        text = f"{table.description.name}: `test_fraction` cannot be used: the source has test rows of its own, or no end."
+        raise DataError(text, field="test_fraction")
+    return table.chosen(held_out(table.description.rows, fraction, phase, table.series))
 
 
 def _labelled(request: Request, table: Table) -> Table:
@@ -289,6 +286,6 @@ def _labelled(request: Request, table: Table) -> Table:
     if request.phase != TRAIN or not param.HasField("labelled"):
         return table
     if described.rows is None or not 0 < param.labelled <= described.rows:
-        rows = described.rows or "endless"
-        raise DataError(f"`labelled` is {param.labelled}, but {described.name} has {rows} training rows.", field="labelled")
+        text = f"`labelled` is {param.labelled}, but {described.name} has {described.rows or 'endless'} training rows."
+        raise DataError(text, field="labelled")
     return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))

@@ -131,12 +131,12 @@ class Importer:
 
     def body(self, body: Body, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """The outputs of a graph inside a node."""
-        before = dict(self.values)
         self.values |= zip(body.inputs, inputs, strict=True)
         check_ops(self.file, body.nodes)
         self.nodes(body.nodes)
         outputs = tuple(self.need(o) for o in body.outputs)
-        self.values = before
+        for name in body.own:
+            self.values.pop(name, None)
         return outputs
 
     def _node(self, node: FileNode) -> None:

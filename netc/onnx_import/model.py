@@ -70,10 +70,14 @@ class Body:
     nodes: tuple[FileNode, ...]
 
     @cached_property
+    def own(self) -> frozenset[str]:
+        """The tensors that exist only inside."""
+        return frozenset((*self.inputs, *(o for n in self.nodes for o in n.outputs)))
+
+    @cached_property
     def captured(self) -> frozenset[str]:
         """The tensors that the body reads from outside."""
-        own = {*self.inputs, *(o for n in self.nodes for o in n.outputs)}
-        return frozenset({i for n in self.nodes for i in n.reads} | set(self.outputs)) - own
+        return frozenset({i for n in self.nodes for i in n.reads} | set(self.outputs)) - self.own
 
 
 @dataclass(frozen=True, eq=False)

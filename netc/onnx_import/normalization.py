@@ -28,15 +28,16 @@ def _is_trained(moment: Value) -> bool:
     return moment.node.key == ("netc", "State") and not moment.node.state.frozen
 
 
-def _of_the_batch(call: Call, mean: Value, var: Value) -> Value:
-    """The norm with the batch's moments. The running ones move towards them, the variance as that of a sample."""
+def _of_the_batch(call: Call, mean: Value, var: Value) -> tuple[Value, ...]:
+    """The norm with the batch's moments, and the moments that move towards them. netc's own move to the variance of a sample."""
     x = call.x
     if any(isinstance(d, str) for d in x.shape):
         raise ShapeError("The moments of a batch need its size in numbers.")
     m, v, inverse = normalization.batch_moments(x, epsilon=call.attrs.get("epsilon", EPSILON))
+    keep = np.float32(call.attrs.get("momentum", MOMENTUM))
     if call.run.training and call.run.train_batch_norm and call.run.update is not None and _is_trained(mean) and _is_trained(var):
-        keep = np.float32(call.attrs.get("momentum", MOMENTUM))
         count = prod(int(d) for d in x.shape) // int(x.shape[1])
         call.run.update(mean, mean * keep + m * (1 - keep))
         call.run.update(var, var * keep + v * np.float32((1 - keep) * count / max(1, count - 1)))
-    return normalization.batch_norm(x, m, inverse, call.need(1), call.need(2))
+    y = normalization.batch_norm(x, m, inverse, call.need(1), call.need(2))
+    return y, mean * keep + m * (1 - keep), var * keep + v * (1 - keep)

@@ -85,6 +85,8 @@ def _inlined(model: onnx.ModelProto, ops: list[str]) -> onnx.ModelProto:
         for t in model.graph.initializer:
             if t.name not in described:
                 model.graph.value_info.append(helper.make_tensor_value_info(t.name, t.data_type, t.dims))
+        # Without it, the inliner fails for an omitted input between others.
+        model.graph.value_info.append(helper.make_tensor_value_info("", onnx.TensorProto.FLOAT, None))
         return inliner.inline_selected_functions(model, [("", name) for name in ops], exclude=False, inline_schema_functions=True)
     except Exception as e:  # it raises RuntimeError, InferenceError and others
         raise SpecError(f"ONNX cannot replace {', '.join(ops)} by ops of opset {OPSET}: {str(e).strip().splitlines()[-1]}") from e

@@ -122,7 +122,7 @@ class _Search:
 
     def _find_roots(self, name: str, computed: bool, depth: int) -> tuple[str, ...]:
         if name in self.file.constants:
-            return (name,) if self.file.array(name).dtype == np.float32 else ()
+            return (name,) if self.array(name).dtype == np.float32 else ()
         node = self.file.makers.get(name)
         if node is None or node.domain:
             return ()

@@ -64,12 +64,10 @@ class Imported:
 
 
 def imported(file: OnnxFile, feeds: Arrays, outputs: Sequence[str], batch: str | None = None) -> Imported:
-    """Import the file for `feeds`. Numbers are constants. With `batch`, sizes that the file leaves open at axis 0 have this name."""
+    """Import the file for `feeds`. Numbers are constants. With `batch`, the axes of the batch have this name."""
     inputs = {}
     for name, array in feeds.items():
-        declared = file.known[name].shape or (None,)
-        named = batch and array.ndim and (not isinstance(declared[0], int) or declared[0] == 1)
-        shape = (batch, *array.shape[1:]) if named else array.shape
+        shape = [batch if batch and axis in _batch_axes(file, name) else d for axis, d in enumerate(array.shape)]
         inputs[name] = leaf("Input", array.dtype, shape, name=name) if array.ndim else constant(array)
     result = Imported({}, inputs)
 
@@ -80,6 +78,15 @@ def imported(file: OnnxFile, feeds: Arrays, outputs: Sequence[str], batch: str |
 
     result.outputs = dict(zip(outputs, values(file, inputs, outputs, state), strict=True))
     return result
+
+
+def _batch_axes(file: OnnxFile, name: str) -> list[int]:
+    """The axes of an input that are the batch: those with the name of the first axis of all, or axis 0 if all inputs have 1 there."""
+    first = (file.inputs[0].shape or (None,))[0]
+    shape = file.known[name].shape or ()
+    if isinstance(first, str):
+        return [k for k, d in enumerate(shape) if d == first]
+    return [0] if all((i.shape or (1,))[0] in (1, None) for i in file.inputs) else []
 
 
 def run(outputs: Mapping[str, Value], feeds: Arrays, made: Imported) -> Arrays:
@@ -254,17 +261,19 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main(folder: str, *options: str) -> None:
-    """Measure every file of a folder."""
+    """Measure every file of a folder, the smallest first."""
     registry.load()
     ort.set_default_logger_severity(4)
     rows = []
-    for path in sorted(Path(folder).glob("*.onnx")):
+    for path in sorted(Path(folder).glob("*.onnx"), key=lambda p: p.stat().st_size):
         rows.append(measured(path))
         print(table(rows[-1:]).splitlines()[-1], flush=True)
     if "--write" in options:
         versions = f"onnx {onnx.__version__}, onnxruntime {ort.__version__}, NumPy {np.__version__}, Python {sys.version.split()[0]}"
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10
-        RESULTS.write_text(f"{HEAD.format(versions=versions, memory=memory, files=len(rows))}\n{table(rows)}\n")
+        RESULTS.write_text(
+            f"{HEAD.format(versions=versions, memory=memory, files=len(rows))}\n{table(sorted(rows, key=lambda r: r.file))}\n"
+        )
 
 
 HEAD = """# ONNX files

@@ -83,6 +83,11 @@ CASES: dict[str, tuple[str, list[Any], dict[str, np.ndarray]]] = {
         [node("ConvTranspose", "x", "w", output_shape=[8, 10], strides=[2, 2], output_padding=[1, 1])],
         TURNED,
     ),
+    "batch norm of the batch": (
+        "BatchNormalization",
+        [node("BatchNormalization", "x", "g", "b", "m", "v", outputs=("y", "m2", "v2"), training_mode=1, momentum=0.7)],
+        {"g": normal(3), "b": normal(3, seed=1), "m": normal(3, seed=2), "v": np.array([0.5, 1, 2], np.float32)},
+    ),
     "batch norm": (
         "BatchNormalization",
         [node("BatchNormalization", "x", "g", "b", "m", "v", epsilon=1e-3)],
@@ -94,7 +99,8 @@ CASES: dict[str, tuple[str, list[Any], dict[str, np.ndarray]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_it_computes_what_the_file_computes(case: str, tmp_path: Path) -> None:
     _, nodes, constants = CASES[case]
-    same(saved(model(nodes, X, ["y"], constants), tmp_path), FEEDS)
+    ends = [o for o in nodes[-1].output if o in ("y", "m2", "v2")]
+    same(saved(model(nodes, X, ends, constants), tmp_path), FEEDS, symbolic=case != "batch norm of the batch")
 
 
 def test_every_op_has_a_case() -> None:

@@ -98,6 +98,12 @@ NEW: dict[str, tuple[int, list[Any], dict[str, Any], dict[str, np.ndarray]]] = {
         {n: ["N", 5, 8] for n in "qkv"},
         {},
     ),
+    "Attention with a past and no mask": (
+        23,
+        [node("Attention", ["q", "k", "v", "", "pk", "pv"], ["y", "k2", "v2"])],
+        {**{n: ["N", 2, 5, 4] for n in "qkv"}, "pk": ["N", 2, 3, 4], "pv": ["N", 2, 3, 4]},
+        {},
+    ),
     "Attention of opset 24": (24, [node("Attention", ["q", "k", "v"], ["y"], scale=0.3)], {n: ["N", 2, 5, 4] for n in "qkv"}, {}),
     "RMSNormalization": (23, [node("RMSNormalization", ["x", "g"], ["y"], epsilon=1e-3)], {"x": ["N", 5, 8]}, {"g": normal(8)}),
     "RotaryEmbedding": (23, [node("RotaryEmbedding", ["x", "cos", "sin"], ["y"])], {"x": [1, 2, 5, 4]}, ROTATED),

@@ -75,7 +75,7 @@ def _with_masks(
     if sizes := check_sizes(paths, pairs):
         raise DataError(*sizes)
     images = images_of(request, paths)
-    masks = Masks(pairs, images.shape[1:])
+    masks = Masks(pairs, images.shape[1:], images.workers)
     described = Description(
         sheet.path.name, (TopSpec("float32", images.shape), masks.top), len(paths), request.classes or (), sha256=sheet.sha256,
         label=sheet.header[label], has_validation=bool(parts) and parts["VALIDATION"] is not parts["TEST"],
