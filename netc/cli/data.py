@@ -92,8 +92,7 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
         return
     seen = show_table.look(source, label, layer, query, allows_python())
     if seen is not None:
-        lines = data_lines.lines(seen, shutil.get_terminal_size().columns) if not output else [show_table.write(seen, output)]
-        for line in lines:
+        for line in data_lines.lines(seen, shutil.get_terminal_size().columns) if not output else [show_table.write(seen, output)]:
             terminal.say(line)
         return
     found = showing.look(source, layer, allows_python())

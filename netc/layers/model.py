@@ -12,6 +12,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError, near
 from netc.files import read_file
+from netc.graph.contract import STATE
 from netc.graph.ir import Value, constant
 from netc.layers.context import Context, dims
 from netc.net.model import Layer
@@ -20,7 +21,6 @@ from netc.spec import paths
 from netc.spec.model_files import digest, locate
 
 FIELD = "model_param"
-STATE = "state/"  # how netc's own models begin the names of weights
 
 
 @registry.layer("Model", bottoms=(1, None), tops=(1, None), single=True, in_place=False)
@@ -108,7 +108,7 @@ def parameter_names(found: Sequence[Weight]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     taken: set[str] = set()
-    plain = {weight.name: weight.name.removeprefix(STATE) or weight.name for weight in found}
+    plain = {weight.name: STATE.bare(weight.name) or weight.name for weight in found}
     for weight in found:
         name = plain[weight.name]
         if any(name.startswith(f"{other}.") for other in plain.values()):

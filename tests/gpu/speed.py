@@ -19,7 +19,7 @@ from tests.benchmarks.measure import answer, end, start
 from tests.gpu.device import GPU
 from tests.gpu.parts import Options
 
-NETS = ["mlp", "lenet", "cifar10_quick", "cifar10_full", "resnet20", "alexnet", "googlenet", "lstm", "gru", "mnist_autoencoder"]
+NETS = ["mlp", "lenet", "cifar10_quick", "cifar10_full", "resnet20", "alexnet", "googlenet", "lstm", "gru", "mnist_autoencoder", "gpt"]
 AT_ONCE = 5  # nets whose contenders are alive together
 PATIENCE = 100  # seconds until a contender's first step
 Step = Callable[[], float]

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import defs, helper
 
-from netc import registry
+from netc import optimizers, registry
 from netc.graph import cost, receptive_field
 from netc.graph.emit import emit
 from netc.graph.ir import TRAINING, Graph, Node, Value, constant, leaf, op
@@ -151,12 +151,17 @@ COUNTS: Mapping[str, tuple[Callable[[], Node], int]] = {
     "LSTMGrad": (lambda: lstm_grad(), 4 * 3 * 8 * 2),
     "Attention": (lambda: attended(image(7, 3, 24)).node, 2 * (3 * 2 * 7 * 7) * 4),
     "AttentionGrad": (lambda: node_of(attention_grad_of(image(7, 3, 24))), 4 * (3 * 2 * 7 * 7) * 4),
+    "Muon": (lambda: updated(image(6, 2, 2)), 5 * (2 * 4 * 4 * 6 + 4 * 4 * 4)),  # a matrix of 6 x 4
 }  # fmt: skip
 
 
 def lstm_grad() -> Node:
     y, *_, s, g, c, t = recurrent.lstm(image(4, 3, 8), GATES, STATE, STATE, keep=1)
     return node_of(recurrent.lstm_grad(y, None, None, GATES, None, s, g, c, t))
+
+
+def updated(w: Value) -> Node:
+    return node_of(optimizers.muon(w, w, constant(0.1), w, momentum=0.9, adjust_lr=0, weight_decay=0.0))
 
 
 HEADS: Mapping[str, Any] = {"heads": 2, "kv_heads": 2, "packed": 1, "causal": 0, "dropout": 0.0, "rotary": 0.0}
@@ -183,7 +188,7 @@ def test_multiply_adds(name: str) -> None:
 
 def test_every_op_that_multiplies_is_counted() -> None:
     known = {n for table in (ONNX, registry.training_op.records) for n, record in table.items() if record.multiply_adds}
-    assert known == COUNTS.keys() | {"RNN", "GRU", "RNNGrad", "GRUGrad"}
+    assert known == COUNTS.keys() | {"RNN", "GRU", "RNNGrad", "GRUGrad", "Cell", "CellGrad"}
 
 
 VIEWS: Mapping[str, Callable[[Value], Value]] = {
