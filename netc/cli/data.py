@@ -1,15 +1,10 @@
 """`netc data`: show, download and create data sets."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import allows_python, net_file, options
-
-if TYPE_CHECKING:
-    from netc.commands.show import Look
 
 
 @main.group()
@@ -104,21 +99,17 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
     found = showing.look(source, layer, allows_python())
     if output:
         click.echo(showing.write(found, output))
-    else:
-        _print(found)
+        return
+    for line in showing.terminal(found, _in_color(), shutil.get_terminal_size().columns):
+        terminal.own(line)
 
 
-def _print(found: "Look") -> None:
-    """Print rows or images as text, in colours on a terminal."""
+def _in_color() -> bool:
+    """Whether the terminal shows colors, and the user wants them."""
     import os
-    import shutil
     import sys
 
-    from netc.commands import show as showing
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for line in showing.terminal(found, colour, shutil.get_terminal_size().columns):
-        terminal.own(line)
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 @data.command("convert-imageset")

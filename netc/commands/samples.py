@@ -1,12 +1,14 @@
 """Samples of a data set for `netc data show`: images of each class, columns of a table, texts, trees, time series."""
 
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from netc import data, terminal
 from netc import netc_pb2 as pb
+from netc.predict.readable import COLORS, letters
 from netc.predict.trees import drawn
 from netc.report.blocks import histogram, sparkline
 
@@ -35,6 +37,9 @@ def _stored(described: data.Description, source: data.Source) -> Pictures:
     """Up to ten images of each class."""
     if not source.rows:
         return _seen(described, source)
+    if _has_several(described):
+        rows = np.arange(min(source.rows, A_CLASS))
+        return _labelled(described, source.stored(0, rows), source.stored(1, rows))
     if len(described.tops) > 1 and described.tops[1].dtype == "int64":
         labels = source.stored(1, np.arange(source.rows)).reshape(source.rows, -1)[:, 0].astype(int)
         chosen = [np.flatnonzero(labels == k)[:A_CLASS] for k in sorted(set(labels.tolist()))[:MOST_CLASSES]]
@@ -50,11 +55,28 @@ def _seen(described: data.Description, source: data.Source) -> Pictures:
     """The first images that training reads."""
     batch = source.batch(0)
     count = min(len(batch[0]), A_CLASS * A_CLASS)
+    if _has_several(described):
+        return _labelled(described, batch[0][:A_CLASS], batch[1][:A_CLASS])
     labelled = len(batch) > 1 and batch[1].dtype == np.int64 and batch[1].ndim == 1
     captions = [_name(described, int(batch[1][k])) if labelled else f"row {k}" for k in range(count)]
     pictures = _as_bytes(captions, batch[0][:count])
     order = {name: k for k, name in enumerate(described.classes)}
     return sorted(pictures, key=lambda pair: order.get(pair[0], 0))
+
+
+def _has_several(described: data.Description) -> bool:
+    """Whether each row has several labels: a mask, or a sequence of classes."""
+    return len(described.tops) > 1 and described.tops[1].dtype == "int64" and prod(described.tops[1].sizes) > 1
+
+
+def _labelled(described: data.Description, images: np.ndarray, labels: np.ndarray) -> Pictures:
+    """The images and their masks in colors, one below the other; or each image with the text of its labels."""
+    if not described.tops[1].mask:
+        texts = [letters(own.reshape(-1).astype(int), described.classes) or "no label" for own in labels]
+        return _as_bytes(texts, images)
+    colors = np.array(COLORS, np.uint8)[labels.reshape(len(labels), *labels.shape[-2:]).astype(int) % len(COLORS)].transpose(0, 3, 1, 2)
+    masks = colors if images.shape[1] == 3 else colors.mean(1, keepdims=True).astype(np.uint8)
+    return _as_bytes(["image"] * len(images), images) + _as_bytes(["mask"] * len(images), masks)
 
 
 def _as_bytes(captions: list[str], images: np.ndarray) -> Pictures:

@@ -93,8 +93,8 @@ def _sample(source: Source, row: int, versions: Sequence[tuple[np.ndarray, ...]]
     flip = described.channels == "BGR" and len(stored) == 3
     pictures = [_pixels(image, limits, flip) for image in (stored, *restored)]
     captions = [_captions(described, arrays[1:]) for arrays in versions]
-    label = source.stored(1, np.array([row])).reshape(1, -1)[0, 0] if len(described.tops) > 1 else None
-    own = "" if label is None else _name(described, float(label))
+    label = source.stored(1, np.array([row])).reshape(-1) if len(described.tops) > 1 else np.empty(0)
+    own = _name(described, float(label[0])) if label.size == 1 else ""  # a mask is no label of the row
     return Sample(own, row, pictures[0], tuple(map(Picture, pictures[1:], captions)))
 
 

@@ -23,6 +23,8 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
     text, param = request.source, request.layer.data_param
     if request.layer.type != "Data":
         return source, request.layer.type
+    if param.mask_folder and (text in dataset or os.path.isfile(request.path)):
+        raise DataError(f"`mask_folder` is for a folder of images, and {text!r} is none.", field="mask_folder")
     if text in dataset:
         return dataset, text
     kinds = sorted(k for k in source if k.startswith("."))

@@ -89,11 +89,9 @@ class Description:
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
     it is known.
 
-    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read.
-
-    `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
-
-    `added` are the names of the last tops, which come with the label and which no net file names: see `netc.data.transforms.mixing`.
+    `series` says how windows are made from the rows of a table, and `rules` how the cells of its columns are read. `noun` is the unit of
+    speed: images, sentences, tokens. An epoch of a `stream` contains only full batches. `added` are the names of the last tops, which
+    come with the label and which no net file names: see `netc.data.transforms.mixing`.
     """
 
     name: str
@@ -201,10 +199,9 @@ class Column(Protocol):
 class Table:
     """The result of a source function.
 
-    `load()` returns one column per top. The columns of an endless source accept any row number.
-
-    `parts` are the rows of each phase, if the source itself separates them and the columns contain the rows of all phases. `raw(rows)`
-    returns the raw values of rows, by column: the inputs of a published model.
+    `load()` returns one column per top. The columns of an endless source accept any row number. `parts` are the rows of each phase, if the
+    source itself separates them and the columns contain the rows of all phases. `raw(rows)` returns the raw values of rows, by column: the
+    inputs of a published model.
 
     `has_test_rows`: the source itself separates the rows for TEST. `all_phases`: the table is the same in every phase, so it is made
     once. `finished`: the source has already applied transform_param.

@@ -19,8 +19,8 @@ from netc.data.order import held_out
 from netc.data.settings import setting
 from netc.data.sheet import SUFFIXES, read_sheet
 from netc.data.source import Description, Request, Source, Table, TopSpec
-from netc.data.transforms.checks import transformed, unfinished
-from netc.data.transforms.mixing import ADDED, mixed_tops, mixes
+from netc.data.transforms.checks import unfinished
+from netc.data.transforms.mixing import tops_after
 from netc.data.transforms.normalization import normalisation
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
@@ -34,7 +34,7 @@ FIELDS_OF = {  # fields of data_param that only some files have
     "channels_last": ("arrays", "an array", (".npy", ".npz")),
     "arrays": ("files of arrays", "one", (".npz",)),
 }
-DRAFTED = ("folder", "images in a table")  # sources that read image files and resize them as Pillow does
+DRAFTED = ("folder", "images in a table", "images with masks")  # sources that read image files and resize them as Pillow does
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,6 @@ def _check_fields(layer: pb.LayerParameter) -> None:
     for field in ("one_hot", "one_channel"):
         if getattr(param, field) and not param.arrays:
             raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
-    if param.mask_folder and (suffix or param.source in dataset):
-        raise DataError(f"`mask_folder` is for a folder of images, and {param.source!r} is none.", field="mask_folder")
     if param.part_column and not param.image_column:
         raise DataError("`part_column` is for tables of images. `image_column` is missing.", field="part_column")
     if param.columns and param.image_column:
@@ -262,14 +260,10 @@ def _described(request: Request, table: Table) -> Description:
 
 def _transformed(request: Request, table: Table, tops: tuple[TopSpec, ...]) -> tuple[tuple[TopSpec, ...], tuple[str, ...]]:
     """The tops after transform_param, and the names of those that it adds."""
-    param = request.layer.transform_param
     if table.finished:
-        unfinished(table.description.name, param)
+        unfinished(table.description.name, request.layer.transform_param)
         return tops, ()
-    first = transformed(param, tops[0])
-    others = tuple(replace(top, shape=(*top.shape[:-2], *first.shape[-2:])) if top.mask else top for top in tops[1:])
-    more = mixed_tops(param, tops) if mixes(param, request.phase) else ()
-    return (first, *others, *more), ADDED[: len(more)]
+    return tops_after(request.layer.transform_param, request.phase, tops)
 
 
 def _stated(request: Request, table: Table, set_apart: bool) -> Table:
@@ -280,11 +274,10 @@ def _stated(request: Request, table: Table, set_apart: bool) -> Table:
 
 
 def _held_out(table: Table, fraction: float, phase: str) -> Table:
-    described = table.description
-    if table.has_test_rows or described.rows is None:
-        text = "`test_fraction` cannot be used: the source has test rows of its own, or no end."
-        raise DataError(f"{described.name}: {text}", field="test_fraction")
-    return table.chosen(held_out(described.rows, fraction, phase, table.series))
+    if table.has_test_rows or table.description.rows is None:
+        text = f"{table.description.name}: `test_fraction` cannot be used: the source has test rows of its own, or no end."
+        raise DataError(text, field="test_fraction")
+    return table.chosen(held_out(table.description.rows, fraction, phase, table.series))
 
 
 def _labelled(request: Request, table: Table) -> Table:
@@ -293,6 +286,6 @@ def _labelled(request: Request, table: Table) -> Table:
     if request.phase != TRAIN or not param.HasField("labelled"):
         return table
     if described.rows is None or not 0 < param.labelled <= described.rows:
-        rows = described.rows or "endless"
-        raise DataError(f"`labelled` is {param.labelled}, but {described.name} has {rows} training rows.", field="labelled")
+        text = f"`labelled` is {param.labelled}, but {described.name} has {described.rows or 'endless'} training rows."
+        raise DataError(text, field="labelled")
     return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))

@@ -43,7 +43,8 @@ def _labels(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> d
 
 
 @layer(
-    "CTCLoss", bottoms=(2, 4), tops=(0, 2), loss=True, whole=whole.mean, deployed="CTCDecode", messages=("ctc_param",),
+    "CTCLoss", bottoms=(2, 4), tops=(0, 2), loss=True, whole=whole.mean, deployed="CTCDecode", deployed_reads=(2,),
+    messages=("ctc_param",),
     reads=domain.Reads(1, _labels),
 )  # fmt: skip
 def ctc_loss(ctx: Context, scores: Value, labels: Value, steps: Value | None = None, length: Value | None = None) -> tuple[Value, ...]:

@@ -38,7 +38,9 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
             missing.update(layer.tops[1:])
         elif (kind := layer.kind.deployed) and (kind, layer.bottoms[:1]) not in made:
             top = layer.tops[1] if len(layer.tops) > 1 else _free_name(taken, kind)
-            layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
+            more = tuple(b for k, b in enumerate(layer.bottoms) if k in layer.kind.deployed_reads and b not in missing)
+            bottoms = (*layer.bottoms[:1], *more)
+            layers.append(replace(layer, type=kind, name=top, bottoms=bottoms, tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
     return replace(net, phase=DEPLOY, layers=tuple(_without_idle_inputs(net.layers, layers)))

@@ -39,7 +39,8 @@ class LayerType:
     `whole`: a function that computes the loss or metric of a full test set (`netc.layers.whole`), from the top `own_loss` on if it is set.
     `lower_is_better`: the numbers of a metric's tops for which a lower value is better, such as an error.
     `reads`: the values that a bottom may contain (`netc.layers.domain`), or a tuple of these for several bottoms.
-    `deployed`: the type that replaces it in a deployed net. `passes`: if a deployed net lacks its other bottoms, it passes the first
+    `deployed`: the type that replaces it in a deployed net. `deployed_reads`: the numbers of its bottoms that this type reads after the
+    first one, if the deployed net has them. `passes`: if a deployed net lacks its other bottoms, it passes the first
     one through.
     """
 
@@ -68,6 +69,7 @@ class LayerType:
     whole: Callable[..., Any] | None = None
     reads: Any = None
     deployed: str = ""
+    deployed_reads: tuple[int, ...] = ()
     passes: bool = False
 
     @property

@@ -191,7 +191,8 @@ def _arrow(source: Box, target: Box, lane: float | None, boxes: Mapping[Key, Box
         open_side = lane > side and not any(b.row == source.row and side <= _x(b) < lane for b in boxes.values())
         x0, y0 = (side, _y(source) + HEIGHT / 2) if open_side else (x0, y0)
         start = f"{lane:g} {y0:g}" if open_side else f"{x0:g} {y0 + DOWN:g}"
-        way = f"M{x0:g} {y0:g}C{start} {lane:g} {y0:g} {lane:g} {y0 + DOWN:g}L{lane:g} {y1 - DOWN:g}C{lane:g} {y1:g} {x1:g} {y1 - DOWN:g} {x1:g} {y1:g}"
+        into = f"M{x0:g} {y0:g}C{start} {lane:g} {y0:g} {lane:g} {y0 + DOWN:g}"
+        way = f"{into}L{lane:g} {y1 - DOWN:g}C{lane:g} {y1:g} {x1:g} {y1 - DOWN:g} {x1:g} {y1:g}"
     else:
         bend = (y1 - y0) / 2
         way = f"M{x0:g} {y0:g}C{x0:g} {y0 + bend:g} {x1:g} {y1 - bend:g} {x1:g} {y1:g}"

@@ -8,7 +8,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
-from netc.spec.blocks import Entry, last_reads, named_by, resolved
+from netc.registry import LayerType
+from netc.spec.blocks import Blobs, Entry
 from netc.spec.document import FieldPath
 from netc.spec.fields import LAYER_FIELDS, own_fields
 from netc.spec.other_names import suggest_field, suggest_type
@@ -111,31 +112,43 @@ def complete(reading: Reading, layers: Sequence[tuple[Entry, Any, set[str]]], ne
         if "name" in given_names and layer.HasField("name"):
             names[entry.scope].add(layer.name)
             layer.name = entry.scope + layer.name
-    newest = [net.input[0] if layers and net.input else None]  # the newest blob before each layer
-    own: dict[str, set[str]] = {scope: set() for scope in names}  # the blobs that the text of each block names
-    last = last_reads([layer.bottom for _, layer, _ in layers])
+    blobs = Blobs(net.input[0] if layers and net.input else None, [(entry.newest, *layer.bottom) for entry, layer, _ in layers])
     for k, (entry, layer, written) in enumerate(layers):
-        above = resolved(entry.newest, newest, own)
+        above = blobs.name(entry.newest)
         if not layer.type:
-            newest.append(above)
+            blobs.add(above)
             continue
         of_type = registry.layer_type(layer.type)
         if "name" not in written:
             name = names[entry.scope].free(of_type)
             names[entry.scope].add(name)
             layer.name = entry.scope + name
-        layer.bottom[:] = [resolved(bottom, newest, own) or "" for bottom in layer.bottom]
-        if "bottom" not in written:
-            bottom = default_bottoms(of_type, above)
-            if bottom is None:
-                several = default_bottoms(of_type, "") is None
-                reason = "The layer reads several blobs: add `bottom: [a, b]`." if several else "There is no layer above to read from."
-                with reading.judging((*path, "layer", k)):
-                    reading.error(at(entry.node), f"{layer.type}: `bottom` is missing. {reason}")
-            layer.bottom.extend(bottom or [])
-        if "top" not in written:
-            in_place = "bottom" not in written and last.get(entry.newest, k) <= k
-            layer.top.extend(default_tops(of_type, layer, in_place))
-        else:
-            layer.top[:] = [named_by(top, newest, own) for top in layer.top]
-        newest.append(newest_after(of_type, layer.top, above))
+        with reading.judging((*path, "layer", k)):
+            layer.bottom[:] = [blobs.name(bottom) or "" for bottom in layer.bottom]
+            if "bottom" not in written:
+                layer.bottom.extend(_bottoms(reading, entry, of_type, above))
+            if "top" not in written:
+                in_place = "bottom" not in written and not blobs.is_read_below(above, k)
+                layer.top.extend(default_tops(of_type, layer, in_place))
+            else:
+                layer.top[:] = [_top(reading, entry, layer.type, top, blobs, k) for top in layer.top]
+        blobs.add(newest_after(of_type, layer.top, above))
+
+
+def _bottoms(reading: Reading, entry: Entry, of_type: LayerType, above: str | None) -> list[str]:
+    """The blobs that a layer reads by default. It is an error if there are none."""
+    bottoms = default_bottoms(of_type, above)
+    if bottoms is None:
+        several = default_bottoms(of_type, "") is None
+        reason = "The layer reads several blobs: add `bottom: [a, b]`." if several else "There is no layer above to read from."
+        reading.error(at(entry.node), f"{of_type.name}: `bottom` is missing. {reason}")
+    return bottoms or []
+
+
+def _top(reading: Reading, entry: Entry, type_: str, reference: str, blobs: Blobs, k: int) -> str:
+    """The name of a top. It is an error to overwrite a blob that a layer below reads by a reference."""
+    name = blobs.written(reference)
+    if name != reference and blobs.is_read_below(name, k):
+        text = f"{type_}: The top would overwrite the blob {name!r}, which a layer below reads as it was. Leave out `top`."
+        reading.error(at(entry.node), text)
+    return name

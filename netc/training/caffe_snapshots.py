@@ -20,6 +20,7 @@ from netc.formats import caffe_hdf5
 from netc.formats.caffe_weights import SolverState, read_state, write_state, write_weights
 from netc.graph.ir import Node
 from netc.net.model import TRAIN, ResolvedNet
+from netc.runtime.averages import averaged
 from netc.runtime.blob import numbers
 from netc.schedules import current_step, follows_tests
 from netc.spec import paths
@@ -139,8 +140,8 @@ def write_snapshot(
 ) -> tuple[Path, Path]:
     """Write `<prefix>_iter_<N>.caffemodel` and `.solverstate`, with `.h5` for snapshot_format HDF5. Returns their paths.
 
-    The weights are those of the iteration, since Caffe's files have no place for averages. `reductions` of the learning rate by the tests
-    are the step of the policy. RunError if writing fails.
+    The weights are those of the iteration, not their averages. `reductions` of the learning rate by the tests are the step of the policy.
+    RunError if writing fails.
     """
     solver = program.job.solver
     form = solver.snapshot_format
@@ -161,8 +162,11 @@ def write_snapshot(
     return model, state
 
 
-def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays, iteration: int, reductions: int) -> tuple[Path, Path]:
-    """Write a snapshot to snapshot_prefix or into `folder`. `before` has the states before the last step."""
+def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays, iteration: int, reductions: int) -> tuple[Path, ...]:
+    """Write a snapshot to snapshot_prefix or into `folder`. `before` has the states before the last step.
+
+    With averages of the weights, `<prefix>_iter_<N>_average.caffemodel` holds them, as the snapshot itself has no place for them.
+    """
     prefix, name = program.job.solver.snapshot_prefix, program.job.name
     if not prefix:
         prefix = str(folder / name)
@@ -172,7 +176,16 @@ def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays,
         prefix = str(Path(prefix) / name)
     learned = {n for n, node in program.states.items() if node.state.kind == "parameter"}
     updates = {n: before[n] - a if n in before and n in learned else np.zeros_like(a) for n, a in states.items()}
-    return write_snapshot(prefix, program, states, iteration, updates, reductions)
+    model, state = write_snapshot(prefix, program, states, iteration, updates, reductions)
+    if not program.job.settings.ema:
+        return model, state
+    stem, _, suffix = model.name.partition(".caffemodel")
+    average = model.with_name(f"{stem}_average.caffemodel{suffix}")
+    try:
+        write_model(average, program.train, averaged(states), program.job.solver.snapshot_format)
+    except OSError as e:
+        raise RunError(f"Cannot write {average}: {e.strerror or e}") from e
+    return model, state, average
 
 
 def read_snapshot(path: str, program: Program) -> CaffeSnapshot:

@@ -73,7 +73,7 @@ class Snapshotted:
 
     iteration: int
     path: Path
-    caffe: tuple[Path, ...] = ()  # the .caffemodel and .solverstate, if snapshot_format asks for them
+    caffe: tuple[Path, ...] = ()  # the .caffemodel, the .solverstate and the average, if snapshot_format asks for them
 
 
 @dataclass(frozen=True)

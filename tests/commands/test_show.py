@@ -150,3 +150,14 @@ def test_a_net_of_a_table_shows_its_columns(tmp_path: Path) -> None:
     shown = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
     assert shown["x"].split()[1:5] == ["number", "0", "%", "60"] and shown["day"].split()[1] == "date"
     assert shown["outcome"].split()[1] == "label" and "no (30)" in shown["outcome"]
+
+
+def test_masks_and_texts(tmp_path: Path) -> None:
+    """Masks stand below their images; the labels of a line are its text."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "m.npz", data=rng.integers(0, 255, (3, 3, 8, 8), dtype=np.uint8), label=np.full((3, 8, 8), 1, np.uint8))
+    np.savez(tmp_path / "t.npz", data=rng.integers(0, 255, (3, 1, 8, 8), dtype=np.uint8), label=np.array([[2, 0, -1]] * 3))
+    shown = netc("data", "show", tmp_path / "m.npz")
+    assert shown.exit_code == 0 and "image" in shown.stdout and "mask" in shown.stdout
+    assert netc("data", "show", tmp_path / "m.npz", "-o", tmp_path / "m.png").exit_code == 0
+    assert "2 0" in netc("data", "show", tmp_path / "t.npz").stdout

@@ -45,7 +45,8 @@ ROWS: dict[str, Any] = {
     "CalibrationError": "calibration_error: x label > calibration_error; an end; 2/1; calibration_error_param; metric; "
     "whole calibration_error; lower is better 0; reads 1 0; label",
     "CTCDecode": "decoded1: x > decoded1; 1 to 2/1 to 2; ctc_param; never in place",
-    "CTCLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; ctc_param; loss; deployed as CTCDecode; whole mean; reads 1; label",
+    "CTCLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; ctc_param; loss; deployed as CTCDecode with bottom 2; "
+    "whole mean; reads 1; label",
     "CharacterErrorRate": "cer: x label > cer; an end; 2/1; character_error_rate_param; metric; whole mean; lower is better 0; label",
     "ClusterAssignment": "clusters1: x > clusters1; 1/1 to 2; cluster_assignment_param; never in place; fits; own loss 1; whole mean",
     "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
@@ -193,7 +194,8 @@ def described(type_: str) -> Iterator[str]:
     yield moves(type_)
     yield from (name for name in ("elementwise", "linear", "loss", "metric", "source", "passes", "fits") if getattr(record, name))
     yield f"range {record.range}" if record.range else ""
-    yield f"deployed as {record.deployed}" if record.deployed else ""
+    also = "".join(f" with bottom {k}" for k in record.deployed_reads)
+    yield f"deployed as {record.deployed}{also}" if record.deployed else ""
     yield f"own loss {record.own_loss}" if record.own_loss is not None else ""
     yield f"only training reads bottom {record.taught}" if record.taught else ""
     yield f"whole {record.whole.__name__}" if record.whole else ""

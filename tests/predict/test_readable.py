@@ -72,6 +72,34 @@ def test_lines_of_text(tmp_path: Path) -> None:
         save(found[:1], str(tmp_path / "o.png"))
 
 
+SOUND = """name: sound
+layers:
+  - Data: {source: rows.npz, time_major: true, top: [data, label, cont], batch_size: 4, classes: [a, b, c]}
+  - InnerProduct: {num_output: 4, axis: 2, weight_filler: xavier}
+  - GRU: {bottom: [ip1, cont], num_output: 4, carry: false, weight_filler: xavier}
+  - CTCLoss: {bottom: [gru1, label, cont], blank: -1, top: [loss, text]}
+solver: {type: Adam, base_lr: 0.01, max_iter: 2}
+"""
+
+
+def test_the_padding_of_a_sequence_has_no_text(tmp_path: Path) -> None:
+    """The deployed decoder reads the cont too, so a short sequence gives the same text in a longer array."""
+    rng = np.random.default_rng(0)
+    data, label = rng.normal(size=(8, 12, 3)).astype(np.float32), np.array([[0, 1], [2, -1]] * 4)
+    np.savez(tmp_path / "rows.npz", data=data, label=label, length=[12, 7, 9, 12, 5, 12, 12, 12])
+    (tmp_path / "net.yaml").write_text(SOUND + META)
+    done = netc("train", tmp_path / "net.yaml", "--zoo", tmp_path / "zoo", "--runs", tmp_path / "runs")
+    assert done.exit_code == 0, done.stderr
+    session = onnxruntime.InferenceSession(tmp_path / "zoo/sound/1.0.0/model.onnx", providers=["CPUExecutionProvider"])
+    cont = (np.arange(12)[:, None] < np.array([5, 12])) & (np.arange(12)[:, None] > 0)
+    found = session.run(["text"], {"data": data[:2].transpose(1, 0, 2), "cont": cont.astype(np.float32)})[0]
+    other = data[:2].copy()
+    other[0, 5:] = 9
+    again = session.run(["text"], {"data": other.transpose(1, 0, 2), "cont": cont.astype(np.float32)})[0]
+    np.testing.assert_array_equal(found, again)
+    assert (found[0] >= 0).sum() <= 5
+
+
 def test_classes_of_pixels(tmp_path: Path) -> None:
     model = trained(tmp_path, PIXELS, np.random.default_rng(1).integers(0, 2, (8, 6, 10), dtype=np.uint8))
     wanted = runs(model, np.load(tmp_path / "rows.npy")).argmax(1)

@@ -13,6 +13,7 @@ CHANGED: dict[str, Any] = {
     "regularization_type": "L1", "clip_gradients": 2.0, "iter_size": 4, "max_iter": 7, "max_epoch": 3, "average_loss": 5, "display": 6,
     "test_interval": 9, "test_initialization": False, "monitor": "accuracy", "patience": 2, "snapshot": 11, "snapshot_keep": 13,
     "snapshot_format": pb.SolverParameter.HDF5, "reset_interval": 17, "watch_interval": 19, "snapshot_minutes": 2.5,
+    "clip_value": 0.5, "ema": 0.75,
 }  # fmt: skip
 
 
@@ -20,6 +21,7 @@ def test_what_a_solver_leaves_out() -> None:
     found = SolverSettings.of(pb.SolverParameter())
     assert (found.lr_policy, found.iter_size, found.average_loss, found.display) == ("fixed", 1, 1, DISPLAY)
     assert found.max_iter is None and found.max_epoch is None and found.clip_gradients is None and found.test_iter == ()
+    assert found.clip_value is None and found.ema == 0
     assert found.snapshot_format == SAFETENSORS and found.snapshot == 0 and found.snapshot_minutes == 10
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from netc.formats.caffe_weights import read_weights
 from netc.runtime import snapshot
 from netc.runtime.averages import WEIGHT, average_of, averaged
 from netc.training.record import read
@@ -118,6 +119,15 @@ def test_sums_over_batches_are_averaged_once_an_update(tmp_path: Path) -> None:
         trained(tmp_path, EMA.replace("momentum", "iter_size: 3, max_iter: 5, momentum").replace(", max_iter: 60", ""), "--no-publish")
     )
     assert states[WEIGHT] == pytest.approx((1 - 0.9**5) / 0.1, rel=1e-5)
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("BINARYPROTO", ".caffemodel"), ("HDF5", ".caffemodel.h5")])
+def test_caffes_files_hold_both(tmp_path: Path, form: str, suffix: str) -> None:
+    run = trained(tmp_path, EMA, "--no-publish", "--set", f"solver.snapshot_format={form}")
+    states = newest(run)
+    for name, wanted in (("", "ip2.weight"), ("_average", "ip2.weight.average")):
+        weights, _ = read_weights(str(run / f"snapshots/small_iter_60{name}{suffix}"))["ip2"]
+        np.testing.assert_array_equal(weights.reshape(states[wanted].shape), states[wanted])
 
 
 def test_without_an_average_states_stay() -> None:

@@ -37,16 +37,14 @@ def folder(request: Request) -> Table:
     if not files:
         raise DataError(f"{part.path}: There are no folders of images, one per class (searched for {' '.join(SUFFIXES)}).")
     paths = tuple(file for file, _ in files)
-    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    shape = shape_of(request.layer.transform_param, paths, skips(request), known)
-    images = Images(paths, shape, workers_of(request.layer), request.layer.transform_param.draft)
+    images = images_of(request, paths)
     _note(part, images.left_out)
 
     def load() -> tuple[Column, ...]:
-        small = len(paths) * prod(shape) <= MEMORY
+        small = len(paths) * prod(images.shape) <= MEMORY
         return (in_memory(images, len(paths), skips(request)) if small else images), np.array([n for _, n in files])
 
-    tops, tested = (TopSpec("float32", shape), TopSpec("int64", ())), split is not None and bool(split.test or split.validation)
+    tops, tested = (TopSpec("float32", images.shape), TopSpec("int64", ())), split is not None and bool(split.test or split.validation)
     described = Description(request.path.name, tops, len(files), classes, has_validation=bool(split and split.test and split.validation))
     return Table(described, load, has_test_rows=tested, all_phases=not split, notes=images.left_out.notes)
 
@@ -84,6 +82,12 @@ class Images:
 
         each(read, range(len(rows)), self.workers)
         return out
+
+
+def images_of(request: Request, paths: tuple[Path, ...]) -> Images:
+    """The column of image files that a layer reads, with the channels that a net has learned."""
+    known, param = int(request.learned.tops[0].shape[0]) if request.learned else 0, request.layer.transform_param
+    return Images(paths, shape_of(param, paths, skips(request), known), workers_of(request.layer), param.draft)
 
 
 def common_size(root: Path) -> tuple[int, int] | int:

@@ -17,9 +17,8 @@ from netc.data.order import held_out
 from netc.data.sheet import Sheet, read_sheet
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.csv import label_top, targets
-from netc.data.sources.image_folder import MEMORY, Images, shape_of
+from netc.data.sources.image_folder import MEMORY, images_of
 from netc.data.sources.masks import Masks, check_sizes, in_columns
-from netc.data.workers import workers_of
 from netc.errors import DataError, Diagnostic
 from netc.registry import source
 
@@ -47,9 +46,7 @@ def image_table(request: Request) -> Table:
         tops, labels = [label_top(found, trained)], [found]
     if errors:
         raise DataError(*sorted(errors, key=lambda d: d.position))
-    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    transform = request.layer.transform_param
-    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
+    images = images_of(request, paths)
 
     def load() -> tuple[Column, ...]:
         small = len(paths) * prod(images.shape) <= MEMORY
@@ -77,10 +74,8 @@ def _with_masks(
         raise DataError(*sorted([*errors, *wrong], key=lambda d: d.position))
     if sizes := check_sizes(paths, pairs):
         raise DataError(*sizes)
-    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    transform = request.layer.transform_param
-    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
-    masks = Masks(pairs, images.shape[1:])
+    images = images_of(request, paths)
+    masks = Masks(pairs, images.shape[1:], images.workers)
     described = Description(
         sheet.path.name, (TopSpec("float32", images.shape), masks.top), len(paths), request.classes or (), sha256=sheet.sha256,
         label=sheet.header[label], has_validation=bool(parts) and parts["VALIDATION"] is not parts["TEST"],

@@ -13,8 +13,8 @@ import numpy as np
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import SUFFIXES, read_header, read_values
 from netc.data.source import Column, Description, Request, Table, TopSpec
-from netc.data.sources.image_folder import MEMORY, Images, shape_of
-from netc.data.workers import workers_of
+from netc.data.sources.image_folder import MEMORY, Images, images_of
+from netc.data.workers import Workers
 from netc.errors import DataError, near
 from netc.registry import source
 
@@ -27,6 +27,7 @@ class Masks:
 
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
+    workers: Workers
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         out = np.empty((len(rows), *self.shape), np.uint8)
@@ -34,7 +35,7 @@ class Masks:
         def read(i: int) -> None:
             out[i] = read_values(self.paths[rows[i]], *self.shape)
 
-        each(read, range(len(rows)))
+        each(read, range(len(rows)), self.workers)
         return out
 
     @property
@@ -76,10 +77,8 @@ def images_with_masks(request: Request) -> Table:
     pairs = tuple(named[_name(root, path)] for path in paths)
     if wrong := check_sizes(paths, pairs):
         raise DataError(*wrong)
-    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
-    transform = request.layer.transform_param
-    images = Images(paths, shape_of(transform, paths, skips(request), known), workers_of(request.layer), transform.draft)
-    masks = Masks(pairs, images.shape[1:])
+    images = images_of(request, paths)
+    masks = Masks(pairs, images.shape[1:], images.workers)
     tops = TopSpec("float32", images.shape), masks.top
     described = Description(root.name, tops, len(paths), request.classes or ())
     return Table(

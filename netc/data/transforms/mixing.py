@@ -6,14 +6,14 @@ size needs no other rows.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.source import TopSpec
-from netc.data.transforms.checks import MIXES, uses
+from netc.data.transforms.checks import MIXES, transformed, uses
 from netc.data.transforms.luck import Luck
 from netc.errors import DataError
 
@@ -44,6 +44,14 @@ def mixed_tops(param: pb.TransformationParameter, tops: Sequence[TopSpec]) -> tu
         shape = "x".join(map(str, tops[1].shape))
         raise DataError(f"`{field}` needs one label for each row, but a label has the shape {shape}.", field=field)
     return tops[1], TopSpec("float32", ())
+
+
+def tops_after(param: pb.TransformationParameter, phase: str, tops: tuple[TopSpec, ...]) -> tuple[tuple[TopSpec, ...], tuple[str, ...]]:
+    """The tops after a transformation, and the names of those that it adds. DataError if they do not fit."""
+    first = transformed(param, tops[0])
+    others = tuple(replace(top, shape=(*top.shape[:-2], *first.shape[-2:])) if top.mask else top for top in tops[1:])
+    more = mixed_tops(param, tops) if mixes(param, phase) else ()
+    return (first, *others, *more), ADDED[: len(more)]
 
 
 @dataclass(frozen=True)

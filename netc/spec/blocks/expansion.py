@@ -1,11 +1,10 @@
 """Expand the blocks and repeats of a net to layers.
 
-A blob whose name is not known yet is a reference: the newest blob after so many layers, or a name in the scope of a block. `resolved`
-replaces references when the layers have names.
+Blobs whose names are not known yet are references, see `netc.spec.blocks.references`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from yaml.nodes import MappingNode, Node, ScalarNode
@@ -15,8 +14,9 @@ from netc.errors import Diagnostic, Place, Suggestion, near
 from netc.spec.blocks.definitions import Block, Definitions, definitions
 from netc.spec.blocks.items import Item, Repeat, Use, children, item_of
 from netc.spec.blocks.keys import NET_KEYS, REPEAT_KEYS, USE_KEYS
+from netc.spec.blocks.references import after
 from netc.spec.blocks.text import DIGITS, NAME
-from netc.spec.blocks.values import MARK, BlobNode, Budget, Frame, Value
+from netc.spec.blocks.values import BlobNode, Budget, Frame, Value
 from netc.spec.document import Origin
 from netc.spec.reading import Reading
 from netc.spec.yaml_nodes import at, given, named
@@ -40,34 +40,6 @@ class Entry:
 def plain_entries(nodes: Sequence[Node]) -> list[Entry]:
     """The entries of layers without blocks and repeats."""
     return [Entry(node, after(k)) for k, node in enumerate(nodes)]
-
-
-def after(layers: int) -> str:
-    """The reference to the newest blob after so many layers."""
-    return f"{MARK}{layers}"
-
-
-def resolved(reference: str, newest: Sequence[str | None], own: Mapping[str, set[str]]) -> str | None:
-    """The name of a blob: the newest after a number of layers, or a name in a scope that has `own` blobs. Other names are unchanged."""
-    scope, mark, name = reference.removeprefix(MARK).partition(MARK)
-    if not reference.startswith(MARK):
-        return reference
-    if mark:
-        return scope + name if name in own.get(scope, ()) else name
-    return newest[int(scope)] if scope.isdecimal() and int(scope) < len(newest) else reference
-
-
-def last_reads(bottoms: Iterable[Iterable[str]]) -> dict[str, int]:
-    """The last layer that reads each reference. Up to there, no layer may overwrite that blob by default."""
-    return {reference: k for k, layer in enumerate(bottoms) for reference in layer if reference.startswith(MARK)}
-
-
-def named_by(reference: str, newest: Sequence[str | None], own: Mapping[str, set[str]]) -> str:
-    """The name of a blob that a layer writes. A name in the text of a block becomes one of its own blobs."""
-    scope, mark, name = reference.removeprefix(MARK).partition(MARK)
-    if mark and reference.startswith(MARK) and scope in own:
-        own[scope].add(name)
-    return resolved(reference, newest, own) or ""
 
 
 def expanded(reading: Reading, root: MappingNode) -> tuple[MappingNode, list[Entry] | None]:

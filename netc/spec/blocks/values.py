@@ -8,6 +8,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc.errors import Diagnostic, SpecError, Suggestion, near
 from netc.spec.blocks import text
+from netc.spec.blocks.references import within
 from netc.spec.document import Origin
 from netc.spec.reading import Reading, in_order
 from netc.spec.yaml_nodes import at, given, named
@@ -16,11 +17,10 @@ MOST = 200_000  # nodes in the layers of all blocks
 LETTERS = 32  # of a text that count as one more node
 Mode = Literal["field", "blob", "argument"]  # a field of a layer, a bottom or top, the argument of a block
 STR = "tag:yaml.org,2002:str"
-MARK = "\0"  # no text of a net file begins with it
 
 
 class BlobNode(ScalarNode):
-    """A reference to a blob: MARK with the number of layers after which the blob is the newest, or with a scope, MARK and a name."""
+    """A reference to a blob."""
 
 
 class WrongNode(ScalarNode):
@@ -128,7 +128,7 @@ class Frame:
         """The blob that a text names, from the layers of a scope. An unset or missing name stays as it is."""
         if not given(node) or (node.value == "~" and not node.style) or not scope:
             return node
-        return BlobNode(node.tag, f"{MARK}{scope}{MARK}{node.value}", node.start_mark, node.end_mark, node.style)
+        return BlobNode(node.tag, within(scope, node.value), node.start_mark, node.end_mark, node.style)
 
     def _spelled(self, node: ScalarNode, name: str) -> str:
         """The text of a value inside of a longer text. ValueError if it has none."""

@@ -129,6 +129,25 @@ def test_no_layer_overwrites_a_blob_that_is_read_again() -> None:
     ]
 
 
+def test_a_nested_block_that_reads_the_input_keeps_it() -> None:
+    blocks = "blocks:\n  a: [ReLU, b, {b: {from: $in}}]\n  b: [{InnerProduct: {num_output: 2}}]\n"
+    net = layers("Input, a", blocks)
+    assert [(list(x.bottom), list(x.top)) for x in net[1:]] == [
+        (["data"], ["a1/relu1"]),
+        (["a1/relu1"], ["a1/b1/ip1"]),
+        (["data"], ["a1/b2/ip1"]),
+    ]
+
+
+def test_a_top_that_overwrites_what_is_read_below() -> None:
+    blocks = "blocks:\n  a: [{BatchNorm: {top: $last}}, ReLU, {Eltwise: {bottom: [$last, $in]}}]\n"
+    (error,) = errors("Input, a", blocks)
+    text = "The top would overwrite the blob 'data', which a layer below reads as it was. Leave out `top`."
+    assert error == f"n.yaml:2:7: BatchNorm: {text}\n    in block 'a', used at n.yaml:3:17"
+    net = layers("Input, a, a", blocks.replace("$in", "$last"))
+    assert [list(x.top) for x in net[1:4]] == [["data"], ["data"], ["a1/eltwise1"]]
+
+
 def test_a_shared_parameter_has_one_name_in_all_uses() -> None:
     net = layers("Input, a, a", "blocks: {a: [{InnerProduct: {num_output: 3, param: {name: w}}}]}\n")
     assert [x.param[0].name for x in net[1:]] == ["w", "w"]
