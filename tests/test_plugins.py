@@ -19,15 +19,20 @@ from netc import netc_pb2 as pb
 from netc.data import Description, Table, TopSpec
 
 
-@layer("Wave")
-def wave(ctx, x):
-    """y = sin(x)."""
+@training_op("Sine")
+def sine(x):
     return op.Sin(x)
 
 
-@gradient("Sin")
-def sin(node, dy):
+@gradient("Sine", domain="netc.training")
+def sine_gradient(node, dy):
     return (op.Cos(node.inputs[0]) * dy,)
+
+
+@layer("Wave")
+def wave(ctx, x):
+    """y = sin(x)."""
+    return sine(x)
 
 
 @layer("Times")

@@ -175,7 +175,9 @@ class Context:
             self.states.setdefault(owner.node.name, owner)
             return self._share(owner, spec, shape, index, name)
         state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay))
-        if (taken := self.states.get(state.node.name)) is not None:
+        taken = self.states.get(state.node.name)
+        # Two layers of one name are an error of the net, which is reported elsewhere.
+        if taken is not None and (taken in self.blobs or taken.node.state.layer != self.layer.name):
             text = f"Its parameter {name!r} and a parameter of layer {taken.node.state.layer!r} have one name, {state.node.name!r}."
             raise self.error(f"{text} Rename the layer.")
         self.states[state.node.name] = state

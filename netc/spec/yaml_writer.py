@@ -65,12 +65,14 @@ def _field(field: Any, value: Any, short: bool) -> Node:
     """The node of a field's value. In the short form, a single element replaces a list of one."""
     if not field.is_repeated:
         return _value(field, value, short)
-    if (names := keyed(field)) and _is_keyed(value, names[0]):
+    names = keyed(field)
+    if names and _is_keyed(value, names[0]):
         return _mapping([(_text(getattr(item, names[0])), _of_key(item, names, short)) for item in value], flow=False)
     if field.name in FLAGS and len(value) == 1 and value[0] in ("true", "false"):
         return _plain(value[0])
     items = [_value(field, item, short) for item in value]
-    return items[0] if short and len(items) == 1 else _sequence(items)
+    alone = short and len(items) == 1 and not (names and isinstance(items[0], MappingNode))  # keys would be names
+    return items[0] if alone else _sequence(items)
 
 
 def _is_keyed(items: Any, name: str) -> bool:

@@ -34,7 +34,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         (("extract-features", "small.yaml", "--weights", "w", "--blobs", "ip1", "-o", "x.h5"), "netc writes features as .npz, .npy, .csv"),
         (
             ("predict", "small", "x.png", "-o", "x.zip"),
-            "netc writes predictions as .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl or .txt",
+            "netc writes predictions as .csv, .tsv, .parquet, .npz, .npy, .json, .jsonl, .png or .txt",
         ),
         (("predict", "small", "--prompt", "x", "-o", "x.csv"), "netc writes a text as .txt"),
     ],

@@ -104,7 +104,7 @@ def test_the_noun_is_the_sources(net: str, noun: str) -> None:
 
 def test_every_source_in_the_registry_says_what_it_counts() -> None:
     registry.load()
-    known = {"rows", "images", "tokens", "sentences", "sequences", "windows", "trees"}
+    known = {"rows", "images", "tokens", "sentences", "sequences", "windows", "trees", "texts"}
     assert {facts.get("noun", "rows") for table in (registry.source, registry.dataset) for facts in table.records.values()} <= known
     assert data.Description("x", (), 1).noun == "rows"
 

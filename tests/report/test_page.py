@@ -122,7 +122,7 @@ def test_in_a_browser_nothing_is_fetched_nothing_fails_and_nothing_sticks_out(pa
     result = netc("report", runs / "small/1", runs / "small/2", "-o", tmp_path / "comparison.html")
     assert result.exit_code == 0, result.output
     seen, console = look(pages | {"comparison": (tmp_path / "comparison.html").read_text()}, (1280, 400), tmp_path)
-    assert console == [] and len(seen) == 22
+    assert console == [] and len(seen) == 2 * (len(pages) + 1)
     for one in seen:
         assert one.across <= one.width and one.wide == [], one
         assert one.resources == [] and re.match(r"\d+\s+(training loss|error|[a-z]+/\d) -?\d", one.hovered), one
