@@ -115,8 +115,9 @@ class Attending : public Heads {
  protected:
   Run run_of(const Context& context) const {
     const Sizes& sizes = context.sizes();
-    Run run{sizes["T"], sizes["S"], sizes["N"], head_size(sizes), heads_, kv_heads_, sizes["Q"], sizes["V"],
-            context.input("q"), context.input("kv"), context.input("noise"), packed_, causal_, dropout_, 0};
+    Run run{sizes["T"], sizes["S"],         sizes["N"],          head_size(sizes),       heads_,  kv_heads_, sizes["Q"],
+            sizes["V"], context.input("q"), context.input("kv"), context.input("noise"), packed_, causal_,   dropout_,
+            0};
     need(!packed_ || run.steps == run.keys, "packed queries and keys differ in length");
     run.scale = 1.0f / std::sqrt(static_cast<float>(run.size));
     return run;
@@ -186,7 +187,8 @@ class Attention : public Attending {
     set_tables(run, tables.data());
     const float* bias = context.input("bias");
     const int64_t bias_rows = bias ? context.size("A") : 0;
-    need(!bias || bias_rows == 1 || bias_rows == run.steps, "the bias has ", bias_rows, " rows for ", run.steps, " time steps");
+    need(!bias || bias_rows == 1 || bias_rows == run.steps, "the bias has ", bias_rows, " rows for ", run.steps,
+         " time steps");
     float *y = context.output("y"), *weights = context.output("weights");
     const int64_t width = context.size("Y");
     const Packed key_shape(run.size, run.keys), value_shape(run.keys, run.size);
@@ -256,8 +258,8 @@ class AttentionGrad : public Attending {
       values.fill(arena.take(static_cast<int64_t>(values.size())), run.kv + run.value(row, kv_head), 1, run.v_step());
       const Arena rest = arena;
       for (int64_t head = kv_head * run.shared(), first = head; head < first + run.shared(); ++head)
-        by_head(run, shapes, keys, values, row, head, head > first, dy + row * width + head * run.size, run.n * width, dweights,
-                weights, dq, dk, dv, rest);
+        by_head(run, shapes, keys, values, row, head, head > first, dy + row * width + head * run.size, run.n * width,
+                dweights, weights, dq, dk, dv, rest);
       run.scatter(dk, pitch, run.keys, true, dkv + run.key(row, kv_head), run.v_step());
       run.scatter(dv, pitch, run.keys, false, dkv + run.value(row, kv_head), run.v_step());
     });
@@ -278,10 +280,11 @@ class AttentionGrad : public Attending {
 
   // Adds one head to dk and dv, or sets them, and writes its dq.
   void by_head(const Run& run, const Shapes& shapes, const Packed& keys, const Packed& values, int64_t row, int64_t head,
-               bool adds, const float* dy, int64_t dy_step, const float* dweights, const float* weights, float* dq, float* dk,
-               float* dv, Arena arena) const {
+               bool adds, const float* dy, int64_t dy_step, const float* dweights, const float* weights, float* dq,
+               float* dk, float* dv, Arena arena) const {
     const int64_t at = run.scores(row, head), pitch = padded(run.size);
-    float *q = arena.take(run.steps * run.size), *g = arena.take(run.steps * run.size), *own_dq = arena.take(run.steps * pitch);
+    float *q = arena.take(run.steps * run.size), *g = arena.take(run.steps * run.size),
+          *own_dq = arena.take(run.steps * pitch);
     const int64_t wide = padded(run.keys);
     float *ds = arena.take(run.steps * wide), *used = arena.take(run.steps * wide), *w = arena.take(wide);
     Packed queries = shapes.queries, outputs = shapes.queries;

@@ -83,7 +83,8 @@ class RowNormGrad : public Kernel {
     context.parallel_for(of.chunks(), [&](size_t i) {
       float* sums = parts.data() + 2 * i * c;
       std::fill_n(sums, 2 * c, 0.0f);
-      for (int64_t r = of.begin(i); r < of.begin(i) + of.count(i); ++r) row(dy + r * c, x + r * c, scale, c, dx + r * c, sums);
+      for (int64_t r = of.begin(i); r < of.begin(i) + of.count(i); ++r)
+        row(dy + r * c, x + r * c, scale, c, dx + r * c, sums);
     });
     for (int64_t k = 0; k < c; ++k) {
       double by_scale = 0, by_bias = 0;
