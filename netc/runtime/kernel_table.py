@@ -42,14 +42,17 @@ class KernelTable:
     def serves(self, op: str, tensors: Sequence[Typed]) -> bool:
         """Whether a kernel supports an op on tensors of these types.
 
-        onnxruntime leaves texts to the CPU, whatever the provider, so the kernels of the CPU decide on them.
+        onnxruntime leaves texts to the CPU, whatever the provider, so the kernels of the CPU decide on them. An op without a kernel that
+        ONNX defines as a function becomes the ops of its body.
         """
         if self is not CPU and any(kind == STRING for _, _, kind in tensors):
             return CPU.serves(op, tensors)
-        since = onnx.defs.get_schema(op, OPSET).since_version
-        return any(
-            first <= since and (last is None or since <= last) and _allowed(limits, tensors) for first, last, limits in self.ops.get(op, [])
-        )
+        schema = onnx.defs.get_schema(op, OPSET)
+        since, kernels = schema.since_version, self.ops.get(op, [])
+        if any(first <= since and (last is None or since <= last) and _allowed(limits, tensors) for first, last, limits in kernels):
+            return True
+        body = schema.function_body.node if schema.has_function and not kernels else ()
+        return bool(body) and all(self.serves(node.op_type, ()) for node in body if node.op_type != "Constant")
 
     def lacking(self, model: onnx.ModelProto) -> list[onnx.NodeProto]:
         """The nodes of a model that no kernel supports. All nodes must be of ONNX's own domain."""

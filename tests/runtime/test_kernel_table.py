@@ -8,11 +8,12 @@ from onnx import helper
 from netc import api
 from netc.graph.autodiff import grad
 from netc.graph.emit import emit
-from netc.graph.ir import Graph
+from netc.graph.ir import Graph, leaf, op
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
 from netc.net.model import TRAIN
 from netc.runtime.kernel_table import CPU, CUDA, WEBGPU, type_name
+from netc.runtime.session import Session
 from tests.conftest import ROOT, needs_reference
 from tests.kernel_table import lists
 from tests.layers.nets import net as lowered_net
@@ -57,6 +58,15 @@ def test_an_op_without_a_kernel_is_found() -> None:
     assert without_kernel(model) == ["sum: ReduceSum"]
     assert CUDA.serves("Conv", [("T", "X", "float")]) and not CUDA.serves("Conv", [("T", "X", "int8")])
     assert not WEBGPU.serves("Sum", [("T", "data_0", "float")]) and CPU.serves("Sum", [("T", "data_0", "float")])
+
+
+def test_an_op_without_a_kernel_becomes_the_ops_of_its_function() -> None:
+    """onnxruntime's CPU has no kernel for HardSwish, but runs it."""
+    assert "HardSwish" not in CPU.ops and CPU.serves("HardSwish", ())
+    x = leaf("Input", np.float32, (3,), name="x")
+    y = Session(emit(Graph("g", {"y": op.HardSwish(x)}))).run({"x": np.array([-4, 1, 4], np.float32)})["y"]
+    np.testing.assert_allclose(y, [0, 4 / 6, 4], rtol=1e-6)
+    assert not CUDA.serves("Unique", ())
 
 
 def test_texts_stay_on_the_cpu() -> None:
