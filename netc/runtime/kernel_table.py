@@ -47,7 +47,7 @@ class KernelTable:
         """
         if self is not CPU and any(kind == STRING for _, _, kind in tensors):
             return CPU.serves(op, tensors)
-        schema = onnx.defs.get_schema(op, OPSET)
+        schema: Any = onnx.defs.get_schema(op, OPSET)
         since, kernels = schema.since_version, self.ops.get(op, [])
         if any(first <= since and (last is None or since <= last) and _allowed(limits, tensors) for first, last, limits in kernels):
             return True
