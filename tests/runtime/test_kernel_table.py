@@ -14,7 +14,7 @@ from netc.graph.tensor_type import OPSET
 from netc.net.model import TRAIN
 from netc.runtime.kernel_table import CPU, CUDA, WEBGPU, type_name
 from netc.runtime.session import Session
-from tests.conftest import ROOT, needs_reference
+from tests.conftest import NETS, ROOT, needs_reference
 from tests.kernel_table import lists
 from tests.layers.nets import net as lowered_net
 from tests.layers.test_gradients import ROWS
@@ -28,9 +28,7 @@ def without_kernel(model: onnx.ModelProto) -> list[str]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize(
-    "net", sorted(p.name for p in (ROOT / "nets").iterdir() if p.suffix in (".yaml", ".prototxt") and p.name != "lenet.prototxt")
-)
+@pytest.mark.parametrize("net", [*(f"{name}.yaml" for name in NETS), *sorted(p.name for p in (ROOT / "nets").glob("*solver.prototxt"))])
 def test_every_op_has_a_cuda_kernel(net: str, model: str) -> None:
     program = api.load(str(ROOT / "nets" / net))
     graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)

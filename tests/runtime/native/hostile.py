@@ -102,9 +102,10 @@ def input_cases(kernel: native.Kernel, model: onnx.ModelProto, arrays: list[Arra
     """Cases with one input of another shape, type or content, or left out."""
     names = list(node_of(model).input)
     fed = {x: a for x, a in zip((f"x{i}" for i in range(len(arrays))), arrays, strict=True)}
-    call = Call.of(kernel, [fed[x].shape if x else None for x in names])
     for i, array in enumerate(arrays):
         place = names.index(f"x{i}")
+        alone = [x if x != f"x{i}" or k == place else "" for k, x in enumerate(names)]  # an array may be two inputs: both change
+        call = Call.of(kernel, [fed[x].shape if x else None for x in alone])
         argument = call.arguments[place].name
         for shape in shapes(array.shape):
             if shape != array.shape and min(shape, default=0) >= 0:

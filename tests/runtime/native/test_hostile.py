@@ -15,6 +15,7 @@ from netc.runtime.session import Session
 from tests.conftest import ROOT
 from tests.runtime.native.conftest import OPS, needs_kernels
 
+FREE = {"Gelu"}  # ops of one tensor of any shape
 Outcomes = list[tuple[str, str, str, str | None]]
 pytestmark = needs_kernels
 
@@ -32,7 +33,7 @@ def outcomes() -> Outcomes:
 @pytest.mark.parametrize("op", sorted(OPS))
 def test_a_wrong_shape_or_type_is_an_error_that_names_op_and_input(outcomes: Outcomes, op: str) -> None:
     errors = [(change, wrong, error) for name, change, wrong, error in outcomes if name == op and wrong]
-    assert len(errors) > 10
+    assert len(errors) >= (3 if op in FREE else 10)
     silent = [change for change, wrong, error in errors if error is None or op not in error or wrong not in error]
     assert not silent
 
@@ -40,7 +41,8 @@ def test_a_wrong_shape_or_type_is_an_error_that_names_op_and_input(outcomes: Out
 @pytest.mark.parametrize("op", sorted(OPS))
 def test_the_kernel_itself_says_which_shape_it_expected(outcomes: Outcomes, op: str) -> None:
     found = [error or "" for name, change, wrong, error in outcomes if name == op and wrong and "of shape" in change]
-    assert found and all(f"{op}: input " in error and " has shape (" in error and "; expected " in error for error in found)
+    assert bool(found) != (op in FREE)
+    assert all(f"{op}: input " in error and " has shape (" in error and "; expected " in error for error in found)
 
 
 def test_every_op_of_the_library_is_tried_in_many_ways(outcomes: Outcomes) -> None:
