@@ -252,7 +252,6 @@ def mean_step(ctx: Context, x: Value, cont: Value | None = None) -> Value:
     cont = _cont(ctx, x, cont)
     if cont is None:
         return op.ReduceMean(x, [0], keepdims=0)
-    sizes(x.shape[:1])
     inside = _beside(time.first_sequence(cont), x)
     return op.ReduceSum(x * inside, [0], keepdims=0) / op.ReduceSum(inside, [0], keepdims=0)
 

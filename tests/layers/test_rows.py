@@ -27,7 +27,6 @@ PINNED = {
     "CTCLoss: {bottom: [x, label]}",  # labels have the batch on axis 0, scores on axis 1
     "CTCLoss: {bottom: [x, label, cont], reduction: SUM, blank: -1}",
     "CTCLoss: {bottom: [x, label], reduction: BATCH_MEAN, zero_infinity: true}",
-    "MeanStep: {bottom: [x, cont]}",
     "LastStep: {bottom: [x, cont]}",  # they compare all time steps with each other
     "Reverse: {bottom: [x, cont]}",
     "Reverse: {bottom: x}",

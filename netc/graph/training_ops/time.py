@@ -27,10 +27,8 @@ def reverse(x: Value, cont: Value | None = None) -> Value:
 
 def first_sequence(cont: Value) -> Value:
     """(T, N), as float: 1 at the time steps of the first sequence in each column, 0 elsewhere."""
-    steps = int(cont.shape[0])
-    times = np.arange(steps)
-    before = constant(((times[:, None] >= times[None, :]) & (times[None, :] > 0)).astype(np.float32))
-    begun = op.MatMul(before, 1.0 - cont)  # how many further sequences have started up to each time step
+    starts = 1.0 - cont  # after the first time step, each is a further sequence
+    begun = op.CumSum(starts, constant(np.int64(0))) - op.Slice(starts, [0], [1], [0], shape=(1, *cont.shape[1:]))
     return cast(begun < 0.5, np.float32)
 
 
