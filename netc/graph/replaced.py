@@ -8,7 +8,7 @@ from netc.graph.training_ops.define import Body
 
 def replacement(node: Node) -> Body | None:
     """Return the body that replaces a node; None for a node that stays."""
-    return next((body for find in (_evenly_padded, _compared, _rounded_down) if (body := find(node)) is not None), None)
+    return next((body for find in (_evenly_padded, _compared, _rounded_down, _from_the_front) if (body := find(node)) is not None), None)
 
 
 def _evenly_padded(node: Node) -> Body | None:
@@ -68,3 +68,16 @@ def _rounded_down(node: Node) -> Body | None:
     attrs |= {"ceil_mode": 0, "pads": [*pads[:rank], *(p + more for p, more in zip(pads[rank:], short, strict=True))]}
     x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
     return Body((x,), getattr(op, node.op)(x, outputs=len(node.types), **attrs))
+
+
+def _from_the_front(node: Node) -> Body | None:
+    """Return a Resize whose axes count from the front if they do not; None for other nodes.
+
+    onnxruntime 1.24 ends the process on negative axes.
+    """
+    axes = node.attrs.get("axes", ())
+    if node.key != ("", "Resize") or min(axes, default=0) >= 0:
+        return None
+    inputs = tuple(None if v is None else leaf("Input", v.dtype, v.shape, name=f"in{k}") for k, v in enumerate(node.inputs))
+    rank = node.operands[0].rank
+    return Body(inputs, (op.Resize(*inputs, shape=node.types[0].shape, **{**node.attrs, "axes": [a % rank for a in axes]}),))

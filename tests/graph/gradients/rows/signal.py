@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 from netc.graph.ir import constant, op
 from tests.graph.gradients.arrays import normal
@@ -27,6 +28,7 @@ def joined(*shape: int, image: list[int], block: list[int], **attrs: Any) -> tup
     return lambda x: op.Col2Im(x, image, block, shape=(x.shape[0], channels, *image), **attrs), normal(*shape)
 
 
+COMPLEX = tuple(map(int, onnxruntime.__version__.split(".")[:2])) > (1, 24)  # 1.24 leaves the result of complex rows unwritten
 ROWS: dict[str, Any] = {
     "Col2Im": [
         joined(2, 12, 6, image=[4, 3], block=[2, 2]),
@@ -45,6 +47,6 @@ ROWS: dict[str, Any] = {
     "STFT": [
         frames(2, 12, 1, step=2, window=WINDOW, onesided=1),
         frames(2, 12, 1, step=3, length=4, onesided=0),
-        frames(2, 12, 2, step=3, window=WINDOW, length=5, onesided=0),
+        *([frames(2, 12, 2, step=3, window=WINDOW, length=5, onesided=0)] if COMPLEX else []),
     ],
 }
