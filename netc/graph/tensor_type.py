@@ -99,6 +99,7 @@ def _inferred(
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as e:
         raise ShapeError(f"{_call(name, inputs)}: {_reason(e)}") from e
+    _check_inner(name, inputs, dict(attrs))
     result = []
     for k, output in enumerate(proto.output):
         tensor = found[output].tensor_type
@@ -127,6 +128,17 @@ def _without_empty_windows(name: str, inputs: Sequence[tuple[Type, Any] | None],
         for n, m, stride, pad in zip(spatial, shape[2:], strides, pads, strict=False)
     ]
     return (*shape[:2], *cut)
+
+
+def _check_inner(name: str, inputs: tuple[tuple[Type, _Small | None] | None, ...], attrs: Mapping[str, Any]) -> None:
+    """Raise a ShapeError if the inner sizes of a product differ, which older versions of ONNX do not look at."""
+    if name not in ("Gemm", "MatMul") or inputs[0] is None or inputs[1] is None:
+        return
+    a, b = inputs[0][0].shape, inputs[1][0].shape
+    left = a[0] if attrs.get("transA") else a[-1]
+    right = b[-1] if attrs.get("transB") or len(b) == 1 else b[-2]
+    if isinstance(left, int) and isinstance(right, int) and left != right:
+        raise ShapeError(f"{_call(name, inputs)}: Incompatible dimensions: {left} and {right}.")
 
 
 def _check_channels(name: str, inputs: tuple[tuple[Type, _Small | None] | None, ...], attrs: Mapping[str, Any]) -> None:
