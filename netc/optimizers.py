@@ -102,10 +102,14 @@ def adadelta(w: Value, g: Value, rate: Value, gradients: Value, updates: Value, 
     return w - rate * u, gradients, updates * momentum + u * u * (1 - momentum)
 
 
+def _moments(g: Value, m: Value, v: Value, momentum: float, momentum2: float) -> tuple[Value, Value]:
+    """The running means of the gradient and of its square."""
+    return m * momentum + g * (1 - momentum), v * momentum2 + g * g * (1 - momentum2)
+
+
 def _adam_step(g: Value, m: Value, v: Value, step: Value, momentum: float, momentum2: float, delta: float) -> tuple[Value, ...]:
     """(step, m, v) of Adam. delta is added to the uncorrected root, as in Caffe's adam_solver.cpp."""
-    m = m * momentum + g * (1 - momentum)
-    v = v * momentum2 + g * g * (1 - momentum2)
+    m, v = _moments(g, m, v, momentum, momentum2)
     correction = op.Sqrt(1.0 - op.Pow(momentum2, step)) / (1.0 - op.Pow(momentum, step))
     return correction * m / (op.Sqrt(v) + delta), m, v
 
@@ -135,7 +139,7 @@ def adamw(
 ) -> tuple[Value, ...]:
     """Adam with decoupled weight decay: w - rate (u + weight_decay w) (Loshchilov and Hutter 2019)."""
     u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)
-    return w - rate * (u + w * weight_decay), m, v
+    return w - rate * _with_decay(u, w, weight_decay), m, v
 
 
 @optimizer("Lion", usual=0.0001, defaults={"momentum": 0.9, "momentum2": 0.99})
@@ -163,8 +167,7 @@ def lamb(
 
     m' and v' are the moments of Adam without their bias. The norms are those of one parameter; where one is 0, the step is rate u.
     """
-    m = m * momentum + g * (1 - momentum)
-    v = v * momentum2 + g * g * (1 - momentum2)
+    m, v = _moments(g, m, v, momentum, momentum2)
     u = m / (1.0 - op.Pow(momentum, step)) / (op.Sqrt(v / (1.0 - op.Pow(momentum2, step))) + delta)
     u = _with_decay(u, w, weight_decay)
     size, length = _norm(w), _norm(u)
