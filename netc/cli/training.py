@@ -201,7 +201,7 @@ def find_lr(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], drop
     """
     import json
 
-    from netc.commands.find_lr import FindOptions, table
+    from netc.commands.find_lr import FindOptions, table, write
     from netc.commands.find_lr import as_json as json_of
     from netc.commands.find_lr import find_lr as find
 
@@ -209,9 +209,13 @@ def find_lr(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], drop
     found = find(compilation_of(net, overrides, plugins, dropped), asked)
     if as_json:
         click.echo(json.dumps(json_of(found), indent=2))
-        return
-    for line in [*table(found), *([f"picture {save}"] if save else [])]:
-        terminal.say(line)
+    else:
+        for line in table(found):
+            terminal.say(line)
+    if save:  # last: the results are told even if the picture cannot be written
+        write(found, save)
+    if save and not as_json:
+        terminal.say(f"picture {save}")
 
 
 @main.command("time")

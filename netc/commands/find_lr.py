@@ -46,6 +46,8 @@ class FindOptions:
             found.append(f"The highest rate must be above 0 and at most {LARGEST:g}, not {self.high:g}.")
         if not found and self.low >= self.high:
             found.append(f"The lowest rate, {self.low:g}, must be below the highest one, {self.high:g}.")
+        if self.save and not Path(self.save).parent.is_dir():
+            found.append(f"Cannot write {self.save}: There is no folder {Path(self.save).parent}.")
         if self.iterations < LEAST:
             found.append(f"{self.iterations} iterations are too few for a curve. Use at least {LEAST}.")
         if found:
@@ -93,10 +95,12 @@ def find_lr(compilation: Compilation, options: FindOptions) -> Found:
         step = LocalStep(program, Path(folder), threads, weights)
         step.feeder.sinks.clear()  # a test writes no outputs
         found = range_test(step, rates_of(options.low, options.high, options.iterations))
-    made = Found(program.job.name, program.job.solver.type, found, options.high)
-    if options.save:
-        write_page(drawn(made), Path(options.save))
-    return made
+    return Found(program.job.name, program.job.solver.type, found, options.high)
+
+
+def write(found: Found, path: str) -> None:
+    """Write the curve as an SVG file. RunError if it cannot be written."""
+    write_page(drawn(found), Path(path))
 
 
 def drawn(found: Found) -> str:
