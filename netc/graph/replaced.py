@@ -1,14 +1,22 @@
-"""Nodes that a version of onnxruntime runs wrongly, and what a model has in their place."""
+"""Nodes that a version or a provider of onnxruntime runs wrongly, and what a model has in their place."""
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
-from netc.graph.ir import Node, constant, constant_value, leaf, op
+from netc.errors import GradientError
+from netc.graph.gradients.along import by_matrix, matrix_of
+from netc.graph.gradients.resize import axes_of, rules_of
+from netc.graph.gradients.sampling import taps
+from netc.graph.ir import Node, Value, constant, constant_value, leaf, op
 from netc.graph.training_ops.define import Body
 
 
 def replacement(node: Node) -> Body | None:
     """Return the body that replaces a node; None for a node that stays."""
-    return next((body for find in (_evenly_padded, _compared, _rounded_down, _from_the_front) if (body := find(node)) is not None), None)
+    return next((body for find in RULES if (body := find(node)) is not None), None)
 
 
 def _evenly_padded(node: Node) -> Body | None:
@@ -78,6 +86,72 @@ def _from_the_front(node: Node) -> Body | None:
     axes = node.attrs.get("axes", ())
     if node.key != ("", "Resize") or min(axes, default=0) >= 0:
         return None
-    inputs = tuple(None if v is None else leaf("Input", v.dtype, v.shape, name=f"in{k}") for k, v in enumerate(node.inputs))
-    rank = node.operands[0].rank
+    inputs, rank = _inputs(node), node.operands[0].rank
     return Body(inputs, (op.Resize(*inputs, shape=node.types[0].shape, **{**node.attrs, "axes": [a % rank for a in axes]}),))
+
+
+def _smoothed(node: Node) -> Body | None:
+    """Return products with matrices for a cubic Resize with antialias; None for other nodes.
+
+    CUDA leaves out a part of the image, and ignores the coefficient.
+    """
+    if node.key != ("", "Resize") or not node.attrs.get("antialias"):
+        return None
+    rules, inputs = rules_of(node), _inputs(node)
+    if rules.mode != "cubic" or rules.coordinates == "tf_crop_and_resize":
+        return None
+    try:
+        axes = axes_of(node)
+    except GradientError:  # sizes that are known in a run only
+        return None
+    y = inputs[0]
+    for number, axis in axes.items():
+        if axis.scale != 1 or axis.n != axis.m:
+            y = by_matrix(y, number, matrix_of(*taps(axis, rules), axis.n))
+    return None if y is inputs[0] else Body(inputs, (y,))
+
+
+def _of_each(node: Node) -> Body | None:
+    """Return a body for a reduction of no axes, which maps each element; None for other nodes.
+
+    CUDA returns the elements themselves.
+    """
+    if node.domain or node.op not in ELEMENTS or not node.attrs.get("noop_with_empty_axes"):
+        return None
+    axes = constant_value(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] is not None else np.zeros(0)
+    if axes is None or axes.size:
+        return None
+    inputs = _inputs(node)
+    return Body(inputs, (ELEMENTS[node.op](inputs[0]),))
+
+
+def _scaled_apart(node: Node) -> Body | None:
+    """Return a body for a LayerNormalization whose scale or bias is smaller than what it normalizes; None for other nodes.
+
+    CUDA reads beyond their ends.
+    """
+    if node.key != ("", "LayerNormalization"):
+        return None
+    x, axis = node.operands[0], node.attrs.get("axis", -1) % node.operands[0].rank
+    if all(v is None or v.shape == x.shape[axis:] for v in node.inputs[1:]):
+        return None
+    inputs, one = _inputs(node), constant(np.ones((), x.dtype))
+    ones = op.Expand(one, op.Shape(inputs[0], start=axis), shape=x.shape[axis:])
+    y, *moments = _several(op.LayerNormalization(inputs[0], ones, outputs=len(node.types), **node.attrs))
+    y = reduce(op.Add, (v for v in inputs[2:] if v is not None), y * inputs[1])
+    return Body(inputs, (y, *moments))
+
+
+def _inputs(node: Node) -> tuple[Any, ...]:
+    """Leaves for the inputs of a node. None for one that is omitted."""
+    return tuple(None if v is None else leaf("Input", v.dtype, v.shape, name=f"in{k}") for k, v in enumerate(node.inputs))
+
+
+def _several(values: Value | tuple[Value, ...]) -> tuple[Value, ...]:
+    return values if isinstance(values, tuple) else (values,)
+
+
+ELEMENTS: dict[str, Callable[[Value], Value]] = {
+    "ReduceL1": op.Abs, "ReduceL2": op.Abs, "ReduceLogSum": op.Log, "ReduceSumSquare": lambda x: x * x,
+}  # fmt: skip
+RULES = _evenly_padded, _compared, _rounded_down, _from_the_front, _smoothed, _of_each, _scaled_apart

@@ -13,7 +13,7 @@ from netc.errors import SpecError
 from netc.graph.tensor_type import SMALL, Dim
 from netc.onnx_import.external import External
 from netc.onnx_import.model import FileNode, OnnxFile, TensorInfo, trained_dtype
-from netc.onnx_import.names import ELSEWHERE, Array, Converter, text
+from netc.onnx_import.names import ELSEWHERE, Array, Converter, check_defined, text
 from netc.onnx_import.opsets import MOST_NODES, at_opset, each, opset_of
 
 MOST_BYTES = 2**31 - 1  # of one protobuf message
@@ -37,6 +37,7 @@ def _load(path: Path, external: bool) -> OnnxFile:
     converter = Converter(_arrays_out_of(model, outside))
     files = outside.files()
     hashed = _hash(content, files)
+    check_defined(model.graph)
     converted = at_opset(model)
     nodes = converter.main(converted.graph)
     given = [i for i in converted.graph.input if text(i.name) not in converter.constants]

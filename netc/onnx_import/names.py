@@ -1,6 +1,6 @@
 """Turns the protobuf messages of a graph into `FileNode`s with unique names, each after the nodes that it reads."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -59,7 +59,6 @@ class Converter:
                 self.constants[unique[0]] = self._constant(node)
         converted = [self._node(n, scope) for n in nodes]
         outputs = tuple(scope.names.get(n, n) for n in (text(o.name) for o in graph.output))
-        _check_defined(converted, outputs, {*scope.names.values()})
         return Body(given, outputs, _ordered(converted))
 
     def _define(self, name: str, scope: _Scope) -> str:
@@ -109,12 +108,27 @@ class Converter:
         return list(value) if a.type in (a.INTS, a.FLOATS) else value
 
 
-def _check_defined(nodes: Iterable[FileNode], outputs: Iterable[str], defined: set[str]) -> None:
-    """Raise a SpecError if something reads a tensor that nothing computes."""
-    wrong = [f"{n.label!r} ({n.op}) reads {i!r}, which nothing computes." for n in nodes for i in n.inputs if i and i not in defined]
-    wrong += [f"Nothing computes the output {o!r}." for o in outputs if o not in defined]
+def check_defined(graph: onnx.GraphProto) -> None:
+    """Raise a SpecError if something in a model's graph reads a tensor that nothing computes. ONNX's converter can crash on it."""
+    wrong = list(_undefined(graph, frozenset()))
     if wrong:
         raise SpecError(wrong[0] + (f" There are {len(wrong) - 1} more such places." if len(wrong) > 1 else ""))
+
+
+def _undefined(graph: onnx.GraphProto, outer: frozenset[str]) -> Iterator[str]:
+    tensors = [*(i.name for i in graph.input), *(t.name for t in graph.initializer), *(s.values.name for s in graph.sparse_initializer)]
+    defined = outer.union(map(text, tensors), (text(o) for n in graph.node for o in n.output))
+    for node in graph.node:
+        label = next((text(o) for o in node.output if o), text(node.name))
+        yield from (
+            f"{label!r} ({text(node.op_type)}) reads {text(i)!r}, which nothing computes."
+            for i in node.input
+            if i and text(i) not in defined
+        )
+        for a in node.attribute:
+            for inner in (a.g, *a.graphs) if a.type in (a.GRAPH, a.GRAPHS) else ():
+                yield from _undefined(inner, defined)
+    yield from (f"Nothing computes the output {text(o.name)!r}." for o in graph.output if text(o.name) not in defined)
 
 
 def _ordered(nodes: list[FileNode]) -> tuple[FileNode, ...]:

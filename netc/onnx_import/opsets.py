@@ -13,6 +13,7 @@ from onnx import helper, inliner, shape_inference, version_converter
 
 from netc.errors import SpecError
 from netc.graph.tensor_type import IR_VERSION, OPSET
+from netc.onnx_import.names import text
 
 OWN = ("", "ai.onnx")
 OLDEST = 7
@@ -36,7 +37,7 @@ def at_opset(model: onnx.ModelProto) -> onnx.ModelProto:
     model.ir_version = max(model.ir_version, IR_VERSION)
     if version == OPSET:
         return model
-    foreign = _taken_out(model)
+    foreign = _taken_out(model, version)
     model = _lowered(model, version) if version > OPSET else _raised(model)
     return _put_back(model, foreign)
 
@@ -108,8 +109,8 @@ def _is_default(given: onnx.AttributeProto, default: onnx.AttributeProto) -> boo
     return default.type == given.type and helper.get_attribute_value(given) == helper.get_attribute_value(default)
 
 
-def _has(op: str, version: int) -> bool:
-    return bool(onnx.defs.has(op, version, ""))
+def _has(op: str | bytes, version: int) -> bool:
+    return bool(onnx.defs.has(text(op), version, ""))
 
 
 def _is_function(op: str, version: int) -> bool:
@@ -119,11 +120,15 @@ def _is_function(op: str, version: int) -> bool:
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def _taken_out(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """Remove the nodes of other domains, which the converter refuses. Their outputs become inputs of the graph, for its checks."""
-    foreign = [n for n in model.graph.node if n.domain not in OWN]
+def _taken_out(model: onnx.ModelProto, version: int) -> list[onnx.NodeProto]:
+    """Remove the nodes that ONNX does not know, which the converter refuses. Their outputs become inputs of the graph, for its checks."""
+
+    def is_known(node: onnx.NodeProto) -> bool:
+        return node.domain in OWN and _has(node.op_type, version)
+
+    foreign = [n for n in model.graph.node if not is_known(n)]
     if foreign:
-        kept = [n for n in model.graph.node if n.domain in OWN]
+        kept = [n for n in model.graph.node if is_known(n)]
         del model.graph.node[:]
         model.graph.node.extend(kept)
         model.graph.input.extend(onnx.ValueInfoProto(name=o) for n in foreign for o in n.output if o)
@@ -131,7 +136,7 @@ def _taken_out(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def _put_back(model: onnx.ModelProto, foreign: list[onnx.NodeProto]) -> onnx.ModelProto:
-    """Add the nodes of other domains again."""
+    """Add the nodes that were removed."""
     made = {o for n in foreign for o in n.output}
     inputs = [i for i in model.graph.input if i.name not in made]
     del model.graph.input[:]

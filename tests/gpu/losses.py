@@ -23,7 +23,8 @@ from tests.conftest import ROOT
 from tests.gpu.device import backend
 
 CLOSE = 2e-3  # relative; products are summed in another order on each provider
-FAR = 5e-2  # of nets that draw samples: a probability within the last bits of its random number gives another sample
+TIMES = 10  # of the difference that weights with other last bits make: in some nets small differences grow
+LAST_BITS = 1 + 2**-22
 
 
 def main(net: str, provider: str, count: int) -> dict[str, Any]:
@@ -39,10 +40,11 @@ def main(net: str, provider: str, count: int) -> dict[str, Any]:
     made_for = device if device.provider == CUDA.provider else CUDA
     found, recorded = losses(program, feeds, made_for, device)
     wanted, _ = losses(program, feeds, PORTABLE, PORTABLE)
-    apart = float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1e-3)))
-    samples = any(layer.type == "RBM" for layer in program.train_net.layers)
+    near, _ = losses(program, feeds, PORTABLE, PORTABLE, LAST_BITS)
+    apart, by_last_bits = (float(np.max(np.abs(v - wanted) / np.maximum(np.abs(wanted), 1e-3))) for v in (found, near))
     row: dict[str, Any] = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
-    well = np.isfinite(found).all() and apart < (FAR if samples else CLOSE)
+    row["of other last bits"] = by_last_bits
+    well = np.isfinite(found).all() and apart < max(CLOSE, TIMES * by_last_bits)
     if device.provider == CUDA.provider:
         row["recorded"] = "yes" if recorded else "no"
         row["left to the CPU"] = left = left_to_the_cpu(replace(program, backend=device))
@@ -50,15 +52,17 @@ def main(net: str, provider: str, count: int) -> dict[str, Any]:
     return {"well": "yes" if well else "no"} | row
 
 
-def losses(program: Any, feeds: list[Feeds], made_for: Backend, runs_on: Backend) -> tuple[np.ndarray, bool]:
-    """The loss of each step, from the net's start, of the graph that is made for one provider and run on another.
+def losses(program: Any, feeds: list[Feeds], made_for: Backend, runs_on: Backend, factor: float = 1.0) -> tuple[np.ndarray, bool]:
+    """The loss of each step, from the net's start times `factor`, of the graph that is made for one provider and run on another.
 
     And whether the steps were recorded and replayed.
     """
     made = replace(program, backend=made_for)
     session = cache.session(made, "train", 1) if made_for == runs_on else Session(made.model("train"), runs_on)
     assert isinstance(session, Session) and session.ort.get_providers()[0] == runs_on.execution_provider
-    stepper = Stepper(session, States({f"state/{n}": a for n, a in program.start().items()}, runs_on))
+    stepper = Stepper(
+        session, States({f"state/{n}": a * np.float32(factor) if a.dtype == np.float32 else a for n, a in program.start().items()}, runs_on)
+    )
     rate = {"lr": np.asarray(program.job.solver.base_lr, np.float32)}
     return np.array([float(stepper.run(feed | rate)["loss"]) for feed in feeds]), session.captured
 

@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from numpy.lib.stride_tricks import sliding_window_view
 from onnx.reference import ReferenceEvaluator
 
 from netc import registry
@@ -113,40 +111,6 @@ def test_one_value_under_several_names_and_leaves_as_outputs() -> None:
         and found["c"].tolist() == found["d"].tolist() == found["next/w"].tolist() == X.tolist()
     )
     assert found["e"].tolist() == [1, 2]
-
-
-@pytest.mark.parametrize("axis", [0, 1, -1])
-def test_one_hot_rows_of_no_index(axis: int) -> None:
-    """onnxruntime before 1.27 divides by the number of indices."""
-    indices = leaf("Input", np.int64, ("N", 2), name="x")
-    y = op.OneHot(indices, constant(np.array([3], np.int64)), constant(np.array([0, 1], np.float32)), axis=axis)
-    session = Session(emit(Graph("g", {"y": y})))
-    for given in (np.array([[0, -1], [2, 1]]), np.zeros((0, 2), np.int64)):
-        np.testing.assert_array_equal(session.run({"x": given})["y"], np.moveaxis(np.eye(3, dtype=np.float32)[given], -1, axis))
-
-
-@pytest.mark.parametrize("channels", [1, 8])
-def test_means_over_windows_with_any_padding(channels: int) -> None:
-    """onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left."""
-    images = np.random.default_rng(0).random((2, channels, 6, 7), np.float32)
-    for pads in (*(list(p) for p in product([0, 1], repeat=4)), [0, 0, 2, 0], [1, 1, 1, 2], [2, 2, 2, 2]):
-        y = op.AveragePool(x(shape=images.shape), kernel_shape=[3, 3], strides=[2, 2], pads=pads, count_include_pad=1)
-        found = run(emit(Graph("g", {"y": y})), x=images)["y"]
-        windows = sliding_window_view(np.pad(images, [(0, 0), (0, 0), pads[::2], pads[1::2]]), (3, 3), (2, 3))[:, :, ::2, ::2]
-        np.testing.assert_allclose(found, windows.mean((4, 5)), rtol=1e-5)
-
-
-@pytest.mark.parametrize("batch", [2, "N"])
-@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool", "LpPool"])
-def test_pooling_that_rounds_up_has_no_window_beyond_the_image(pool: str, batch: Any) -> None:
-    """ONNX's inference counts one there, and onnxruntime would reject the product."""
-    images = np.random.default_rng(0).random((2, 1, 8, 9), np.float32)
-    y = getattr(op, pool)(x(shape=(batch, 1, 8, 9)), kernel_shape=[3, 3], strides=[3, 3], pads=[1] * 4, ceil_mode=1)
-    assert y.shape[2:] == (3, 4)
-    found = run(emit(Graph("g", {"y": y * np.ones((3, 4), np.float32)})), x=images)["y"]
-    ends = images[:, 0, [0, 0, 1, 1], [0, 1, 0, 1]], images[:, 0, 5:, 8]
-    reduce: Any = {"MaxPool": np.max, "AveragePool": np.mean, "LpPool": lambda v, axis: np.sqrt((v * v).sum(axis))}[pool]
-    np.testing.assert_allclose(found[:, 0, [0, 2], [0, 3]], np.stack([reduce(v, axis=1) for v in ends], 1), rtol=1e-5)
 
 
 def test_an_input_may_be_missing() -> None:

@@ -109,8 +109,9 @@ def test_names_that_make_no_sense(tmp_path: Path) -> None:
         ([node("Relu", ["x"], ["y"]), node("Neg", ["x"], ["y"])], "The tensor 'y' is computed twice"),
         ([node("Relu", ["x"], ["z"])], "Nothing computes the output 'y'"),
     ):
-        with pytest.raises(SpecError, match=message):
-            load(saved(model(nodes, {"x": ["N", 3]}, ["y"]), tmp_path))
+        for opset in (11, 21):  # ONNX 1.20 ends the process when it converts a graph with such names
+            with pytest.raises(SpecError, match=message):
+                load(saved(model(nodes, {"x": ["N", 3]}, ["y"], opset=opset), tmp_path))
 
 
 def test_nodes_in_any_order(tmp_path: Path) -> None:

@@ -149,6 +149,16 @@ def test_opsets_that_onnx_does_not_know(tmp_path: Path) -> None:
         refused(model([node("Relu", ["x"], ["y"])], X, ["y"], opset=opset), tmp_path, f"opset {opset}. Expected one from 7 to {newest}")
 
 
+@pytest.mark.parametrize("opset", [7, 11, 21, 22])
+def test_ops_that_onnx_does_not_know(opset: int, tmp_path: Path) -> None:
+    """All are listed, whatever the file's opset: ONNX's converter would stop at the first one."""
+    nodes = [node("Foo", ["x"], ["f"]), node("Bar", ["f"], ["b"]), node("Softmax", ["b"], ["y"])]
+    file = load(saved(model(nodes, X, ["y"], opset=opset), tmp_path))
+    with pytest.raises(SpecError) as caught:
+        graph(file, {"x": normal(2, 3)}, {})
+    assert [str(d).split(",")[0] for d in caught.value.diagnostics] == ["m.onnx uses the op Foo", "m.onnx uses the op Bar"]
+
+
 def test_a_setting_that_opset_21_lacks(tmp_path: Path) -> None:
     if onnx.defs.onnx_opset_version() < 25:
         pytest.skip("needs opset 25")

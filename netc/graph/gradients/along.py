@@ -17,9 +17,7 @@ def add_along(dy: Value, axis: int, n: int, index: Numbers, weight: Numbers | No
     if repeats:
         return _summed(dy, axis, n, repeats)
     if index.shape[0] * n <= MOST_IN_A_MATRIX:
-        matrix = np.zeros((n, index.shape[0]))
-        np.add.at(matrix, (index, np.arange(index.shape[0])[:, None]), weight)
-        return _by_matrix(dy, axis, matrix)
+        return by_matrix(dy, axis, matrix_of(index, weight, n).T)
     return _by_rows(dy, axis, n, index, weight)
 
 
@@ -47,14 +45,22 @@ def _summed(dy: Value, axis: int, n: int, count: int) -> Value:
     return dy if count == 1 else op.ReduceSum(_with(dy, axis, n, count), [axis + 1], keepdims=0)
 
 
-def _by_matrix(dy: Value, axis: int, matrix: Numbers) -> Value:
+def matrix_of(index: Numbers, weight: Numbers, n: int) -> Numbers:
+    """The matrix (len(index), n) of the sums of weight[i, k] x[index[i, k]] over k."""
+    matrix = np.zeros((index.shape[0], n))
+    np.add.at(matrix, (np.arange(index.shape[0])[:, None], index), weight)
+    return matrix
+
+
+def by_matrix(dy: Value, axis: int, matrix: Numbers) -> Value:
+    """The product of a matrix and each column along `axis`."""
     weights = matrix.astype(dy.dtype)
     if axis == dy.rank - 1:
         return op.MatMul(dy, constant(np.ascontiguousarray(weights.T)))
     if axis == dy.rank - 2:
         return op.MatMul(constant(weights), dy)
     order = [*(i for i in range(dy.rank) if i != axis), axis]
-    return op.Transpose(_by_matrix(op.Transpose(dy, perm=order), dy.rank - 1, matrix), perm=[order.index(i) for i in range(dy.rank)])
+    return op.Transpose(by_matrix(op.Transpose(dy, perm=order), dy.rank - 1, matrix), perm=[order.index(i) for i in range(dy.rank)])
 
 
 def _by_rows(dy: Value, axis: int, n: int, index: Numbers, weight: Numbers) -> Value:

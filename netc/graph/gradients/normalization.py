@@ -3,10 +3,9 @@
 from math import prod
 from typing import Any
 
-from netc.errors import GradientError
 from netc.graph.gradients.common import Gradients, only, sizes
 from netc.graph.ir import Node, Value, constant, op, shape_of
-from netc.graph.training_ops import layer_norm, normalization
+from netc.graph.training_ops import layer_norm
 from netc.graph.training_ops.normalization import per_channel
 from netc.registry import gradient
 
@@ -28,17 +27,10 @@ def _others(x: Value) -> list[int]:
 
 
 @gradient("BatchNormalization")
-def batch_normalization(node: Node, dy: Value | None, *dmoments: Value | None) -> Gradients:
-    """With given moments, these have gradients of their own. In training form, the moments are those of x."""
-    if dy is None or any(d is not None for d in dmoments):
-        raise GradientError("The running moments of the op BatchNormalization have no gradient.")
+def batch_normalization(node: Node, dy: Value) -> Gradients:
+    """The form of inference: the moments are given and have gradients too. Graphs compute the moments of a batch by other ops."""
     x, scale, _, mean, var = node.operands
-    epsilon = node.attrs.get("epsilon", 1e-5)
-    if node.attrs.get("training_mode", 0):
-        mean, _, inverse_std = normalization.batch_moments(x, epsilon=epsilon)
-        found: Any = normalization.batch_norm_grad(dy, x, mean, inverse_std, scale)
-        return only(node, *found)
-    inverse_std = op.Reciprocal(op.Sqrt(var + epsilon))
+    inverse_std = op.Reciprocal(op.Sqrt(var + node.attrs.get("epsilon", 1e-5)))
     factor = scale * inverse_std
     dbias = op.ReduceSum(dy, _others(x), keepdims=0)
     dscale = op.ReduceSum(dy * (x - per_channel(mean, x)), _others(x), keepdims=0) * inverse_std

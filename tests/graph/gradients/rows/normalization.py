@@ -21,15 +21,10 @@ def layer_norm(output: int, weights: tuple[float, ...] = (1.0,), **attrs: Any) -
     return f
 
 
-def training_form(x: Value, *values: Value) -> Value:
-    return op.BatchNormalization(x, *values, outputs=3, training_mode=1, epsilon=1e-3)[0]
-
-
 ROWS: dict[str, Any] = {
     "BatchNormalization": [
         (lambda *v: op.BatchNormalization(*v, epsilon=0.01), normal(4, 3, 2, 2), normal(3), normal(3), normal(3), positive(3)),
         (op.BatchNormalization, normal(4, 3), normal(3), normal(3), normal(3), positive(3)),
-        (training_form, normal(4, 3, 2), normal(3), normal(3), normal(3), positive(3)),
     ],
     "GroupNormalization": [
         (lambda *v: op.GroupNormalization(*v, shape=v[0].shape, num_groups=2), normal(2, 4, 3, 2), normal(4), normal(4)),
