@@ -8,6 +8,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError, Suggestion
+from netc.spec import forks
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Origin, Position
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.other_names import suggest_field
@@ -93,6 +94,8 @@ class Reading:
             return None
         elif owner is LAYER and name in own_fields(message.type):
             text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."
+        elif fork and (known := forks.of_field(owner.name, name)):
+            text += f" It is a field of {forks.named(known)}. {_how_to_drop(path, name)}"
         else:
             suggestion = suggest_field(name, {*owner.fields_by_name, *keys})
             if fork and (name.endswith("_param") or not suggestion):
@@ -102,6 +105,8 @@ class Reading:
                 else:
                     text, suggestion = f"{text} It {of_fork}", None
         meant = suggestion.meant if suggestion else ""
+        if owner is LAYER and meant.endswith("_param") and meant not in messages(message.type):
+            meant = ""  # the message of another type is no misspelling
         taken = (*path, meant) in self.positions
         self.error(at, text, suggestion, plain=bool(meant) and not taken, kind=text if fork else "")
         return None if taken else owner.fields_by_name.get(meant)
