@@ -74,7 +74,14 @@ class Reading:
         return True
 
     def unknown(
-        self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = (), owners: Iterable[str] = ()
+        self,
+        at: Position,
+        message: Any,
+        name: str,
+        path: FieldPath,
+        fork: bool = False,
+        keys: Iterable[str] = (),
+        owners: Iterable[str] = (),
     ) -> Any:
         """Report an unknown field of a message. Returns the field that is assumed to be meant, if there is one and it is still unset.
 
@@ -91,6 +98,9 @@ class Reading:
             text += " NetParameter has one: is this the file of a net?"
         elif fork and self.dropped.has(path, name, *owners):
             self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored.", kind=text))
+            return None
+        elif fork and (harmless := forks.no_effect(owner.name, name)):
+            self.warnings.append(Diagnostic(Place(self.path, *at), harmless, kind=harmless))
             return None
         elif owner is LAYER and name in own_fields(message.type):
             text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."
