@@ -69,6 +69,7 @@ TYPES: dict[str, ForkType] = {
 FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "BatchNormParameter": dict.fromkeys(("scale_filler", "bias_filler", "scale_bias"), ("nvidia",)),
     "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
+    "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
     "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "UpsampleParameter": dict.fromkeys(("scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w"), ("segnet", "enet")),

@@ -96,30 +96,25 @@ class Reading:
             self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             text += " NetParameter has one: is this the file of a net?"
-        elif fork and self.dropped.has(path, name, *owners):
-            self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored.", kind=text))
-            return None
-        elif fork and (harmless := forks.no_effect(owner.name, name)):
-            self.warnings.append(Diagnostic(Place(self.path, *at), harmless, kind=harmless))
+        elif fork and (told := self._told(owner.name, text, path, name, owners)):
+            self.warnings.append(Diagnostic(Place(self.path, *at), told, kind=told))
             return None
         elif owner is LAYER and name in own_fields(message.type):
             text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."
         elif fork and (known := forks.of_field(owner.name, name)):
             text += f" It is a field of {forks.named(known)}. {_how_to_drop(path, name)}"
         else:
-            suggestion = suggest_field(name, {*owner.fields_by_name, *keys})
-            if fork and (name.endswith("_param") or not suggestion):
-                of_fork = f"belongs to a fork of Caffe (BVLC Caffe has no such field). {_how_to_drop(path, name)}"
-                if suggestion:
-                    suggestion = replace(suggestion, detail=f" Otherwise it {of_fork}")
-                else:
-                    text, suggestion = f"{text} It {of_fork}", None
+            text, suggestion = _of_unknown(text, path, name, {*owner.fields_by_name, *keys}, fork)
         meant = suggestion.meant if suggestion else ""
         if owner is LAYER and meant.endswith("_param") and meant not in messages(message.type):
             meant = ""  # the message of another type is no misspelling
         taken = (*path, meant) in self.positions
         self.error(at, text, suggestion, plain=bool(meant) and not taken, kind=text if fork else "")
         return None if taken else owner.fields_by_name.get(meant)
+
+    def _told(self, owner: str, text: str, path: FieldPath, name: str, owners: Iterable[str]) -> str:
+        """The warning about an unknown field that may be left out: the user says so, or it has no effect. "" for other fields."""
+        return f"{text} It is ignored." if self.dropped.has(path, name, *owners) else forks.no_effect(owner, name)
 
     def finish(self, message: Any) -> Document:
         """The document, with all errors in the order of the text."""
@@ -130,6 +125,15 @@ class Reading:
         self.broken.update(path[:2] for path in missing)
         broken, guessed = (frozenset(self.positions[p] for p in paths if p in self.positions) for paths in (self.broken, self.guessed))
         return replace(document, errors=(*errors, *missing.values()), broken=broken, guessed=guessed - broken)
+
+
+def _of_unknown(text: str, path: FieldPath, name: str, known: Iterable[str], fork: bool) -> tuple[str, Suggestion | None]:
+    """The error for a field that no table knows, and the names that it may be a misspelling of."""
+    suggestion = suggest_field(name, known)
+    if not fork or (suggestion and not name.endswith("_param")):
+        return text, suggestion
+    of_fork = f"belongs to a fork of Caffe (BVLC Caffe has no such field). {_how_to_drop(path, name)}"
+    return (text, replace(suggestion, detail=f" Otherwise it {of_fork}")) if suggestion else (f"{text} It {of_fork}", None)
 
 
 def in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
