@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, Place, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, folded, near
 from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
@@ -64,7 +64,7 @@ class Job:
         """The fields that were dropped from the files, each with its place."""
         nets = (self.train, *self.tests)
         found = [w for d in (self.solver_at[0], *nets) for w in d.warnings] + paths.notes(nets, self.solver, self.solver_at)
-        return [str(w) for w in dict.fromkeys(found)]
+        return [str(w) for w in folded(dict.fromkeys(found))]
 
     @property
     def published(self) -> bool:
