@@ -59,6 +59,8 @@ ROWS: dict[str, Any] = {
     "Data": "data:  > data label; 0/1 or more; data_param distort_param expand_param noise_param resize_param transform_param; "
     "source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
+    "DetectionEvaluate": "detection_eval: x label > detection_eval; an end; 2/1 to 2; detection_evaluate_param resize_param; metric; "
+    "whole mean_average_precision; label",
     "Deviance": "deviance: x label > deviance; an end; 2/1 to 2; deviance_param; metric; whole mean_of_columns; lower is better 0 1; "
     "reads 1 0; label",
     "DiceLoss": "loss: x label > loss; an end; 2/0 to 2; dice_loss_param; loss; deployed as Softmax; whole mean; reads 1; label",
