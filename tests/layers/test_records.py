@@ -64,6 +64,7 @@ ROWS: dict[str, Any] = {
     "Deviance": "deviance: x label > deviance; an end; 2/1 to 2; deviance_param; metric; whole mean_of_columns; lower is better 0 1; "
     "reads 1 0; label",
     "DiceLoss": "loss: x label > loss; an end; 2/0 to 2; dice_loss_param; loss; deployed as Softmax; whole mean; reads 1; label",
+    "DetectionOutput": "boxes1: ? > boxes1; 3 to 4/1; detection_output_param nms_param save_output_param; never in place",
     "Dropout": "drop1: x > x; 1/1; dropout_param; 1 x + 0; elementwise; linear",
     "DummyData": "data:  > data label; 0/1 or more; dummy_data_param; source",
     "Eltwise": "eltwise1: ? > eltwise1; 2 or more/1; eltwise_param; 1 x + 0",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.graph.ir import Value, constant, op, stop
+from netc.graph.ir import Value, cast, constant, op, stop
 from netc.layers.context import Context, dims
-from netc.layers.shape import merged
+from netc.layers.shape import merged, reshape
 
 CORNER, CENTER_SIZE = pb.PriorBoxParameter.CORNER, pb.PriorBoxParameter.CENTER_SIZE
 TINY = float(np.finfo(np.float32).tiny)
@@ -89,3 +89,22 @@ def overlaps(a: Corners, b: Corners) -> Value:
 
 def _area(box: Corners) -> Value:
     return op.Relu(box[2] - box[0]) * op.Relu(box[3] - box[1])
+
+
+def per_prior(ctx: Context, x: Value, priors: int, classes: int, numbers: int, bottom: int) -> Value:
+    """A bottom as (N, priors, classes, numbers)."""
+    found = merged(x.shape[1:])
+    if found != priors * classes * numbers:
+        each = f"{classes} x {numbers}" if classes > 1 else f"{numbers}"
+        text = f"{ctx.layer.bottoms[bottom]} is {dims(x.shape)}, {found} numbers for each image. Expected {priors * classes * numbers}: "
+        raise ctx.shape_error(f"{text}{each} for each of {priors} prior boxes of {ctx.layer.bottoms[2]}.", "bottom", bottom)
+    return reshape(x, [x.shape[0], priors, classes, numbers])
+
+
+def numbers_of(x: Value) -> Value:
+    """0, 1, 2, ... for the first axis, as float32."""
+    n = x.shape[0]
+    if isinstance(n, int):
+        return constant(np.arange(n, dtype=np.float32))
+    size = op.Squeeze(op.Shape(x, start=0, end=1), [0])
+    return cast(op.Range(constant(0), size, constant(1), shape=(n,)), np.float32)

@@ -12,7 +12,7 @@ from netc import netc_pb2 as pb
 from netc.graph.ir import Value, cast, constant, full, op, stop, zeros_like
 from netc.graph.tensor_type import Dim
 from netc.graph.training_ops.loop import Values, repeat
-from netc.layers.detection.boxes import Corners, Priors, corners, overlaps
+from netc.layers.detection.boxes import Corners, Priors, corners, numbers_of, overlaps
 
 Parameter = pb.MultiBoxLossParameter
 LEAST = 1e-6  # smaller overlaps match nothing
@@ -76,7 +76,7 @@ def match(priors: Priors, truth: Labelled, predicted: Value, p: Parameter) -> Ma
     row = _but_last(_partners(overlap, truth.item, _rows(overlap, truth.item, best, none, p)), none)
     if p.ignore_cross_boundary_bbox:
         row = op.Where(_beyond(sides), constant(IGNORED), row)
-    images = _numbers(none)
+    images = numbers_of(none)
     labelled = op.Equal(op.Unsqueeze(images, [1]), op.Unsqueeze(cast(truth.item, np.float32), [0]))
     return Matches(row, _but_last(best, none), op.ReduceMax(cast(labelled, np.float32), [1]) > 0.0)
 
@@ -88,7 +88,7 @@ def _rows(overlap: Value, item: Value, best: Value, none: Value, p: Parameter) -
         return nothing
     enough = op.And(op.GreaterOrEqual(overlap, np.float32(p.overlap_threshold)), overlap > 0.0)
     mine = op.And(enough, op.Equal(overlap, op.Gather(best, item, axis=0)))
-    numbers = op.Where(mine, op.Unsqueeze(_numbers(item), [1]), constant(LATE))
+    numbers = op.Where(mine, op.Unsqueeze(numbers_of(item), [1]), constant(LATE))
     first = op.ScatterND(nothing * 0.0 + LATE, op.Unsqueeze(item, [1]), numbers, reduction="min")
     return op.Where(first < LATE, first, constant(UNMATCHED))
 
@@ -99,7 +99,7 @@ def _partners(overlap: Value, item: Value, row: Value) -> Value:
     Each box asks for the prior with the largest overlap. Of several that ask for one prior, the one with the largest overlap gets it, or
     the first of these. The others ask for their next one. As both sides judge a pair by the same number, this gives the same pairs.
     """
-    numbers = _numbers(item)
+    numbers = numbers_of(item)
     earlier = op.Less(op.Unsqueeze(numbers, [0]), op.Unsqueeze(numbers, [1]))
     one_image = op.Equal(op.Unsqueeze(item, [0]), op.Unsqueeze(item, [1]))
 
@@ -143,15 +143,6 @@ def _beyond(sides: Corners) -> Value:
     """Whether a box reaches beyond the image."""
     lowest, highest = op.Min(*sides), op.Max(*sides)
     return op.Or(lowest < 0.0, highest > 1.0)
-
-
-def _numbers(x: Value) -> Value:
-    """0, 1, 2, ... for the first axis, as float32."""
-    n = x.shape[0]
-    if isinstance(n, int):
-        return constant(np.arange(n, dtype=np.float32))
-    size = op.Squeeze(op.Shape(x, start=0, end=1), [0])
-    return cast(op.Range(constant(0), size, constant(1), shape=(n,)), np.float32)
 
 
 def _one_more(x: Value) -> Value:

@@ -7,17 +7,17 @@ from netc.graph.ir import Value, cast, constant, op, stop
 from netc.graph.training_ops.activation import softplus
 from netc.layers import whole
 from netc.layers.context import Context, dims
-from netc.layers.detection.boxes import Priors
+from netc.layers.detection.boxes import Priors, per_prior
 from netc.layers.detection.matching import Labelled, Matches, Parameter, hardest, match
 from netc.layers.loss import normalization_of
-from netc.layers.shape import merged, reshape
+from netc.layers.shape import reshape
 from netc.registry import layer
 
 FIELD = "multibox_loss_param"
 LARGEST = -float(np.log(np.finfo(np.float32).tiny))  # the loss of a class, when priors are compared
 
 
-@layer("MultiBoxLoss", bottoms=(4, 4), tops=(0, 1), label=False, loss=True, whole=whole.mean, messages=(FIELD, "loss_param"))
+@layer("MultiBoxLoss", bottoms=(4, 4), tops=(0, 1), loss=True, whole=whole.mean, messages=(FIELD, "loss_param"))
 def multibox_loss(ctx: Context, loc: Value, conf: Value, priors: Value, label: Value) -> Value:
     """The loss of boxes and classes that are predicted for prior boxes (Liu et al. 2016).
 
@@ -28,8 +28,8 @@ def multibox_loss(ctx: Context, loc: Value, conf: Value, priors: Value, label: V
     """
     p = _checked(ctx)
     prior = Priors.of(ctx, priors, p.code_type, p.encode_variance_in_target)
-    boxes = _per_prior(ctx, loc, prior.count, 1 if p.share_location else p.num_classes, 4, 0)
-    scores = reshape(_per_prior(ctx, conf, prior.count, 1, p.num_classes, 1), [conf.shape[0], prior.count, p.num_classes])
+    boxes = per_prior(ctx, loc, prior.count, 1 if p.share_location else p.num_classes, 4, 0)
+    scores = reshape(per_prior(ctx, conf, prior.count, 1, p.num_classes, 1), [conf.shape[0], prior.count, p.num_classes])
     truth = Labelled.of(_label_rows(ctx, label), whole.size(conf, 1), p)
     matches = match(prior, truth, op.Squeeze(boxes, [2]) if p.share_location else op.ReduceMean(boxes, [2], keepdims=0), p)
     own = op.Where(matches.found, op.Gather(truth.label, _known(matches), axis=0), constant(int(p.background_label_id)))
@@ -109,16 +109,6 @@ def _chosen(matches: Matches, surprise: Value, distance: Value, p: Parameter) ->
 def _known(matches: Matches) -> Value:
     """The row of the labelled box of each prior, 0 where there is none."""
     return cast(op.Max(matches.row, 0.0), np.int64)
-
-
-def _per_prior(ctx: Context, x: Value, priors: int, classes: int, numbers: int, bottom: int) -> Value:
-    """A bottom as (N, priors, classes, numbers)."""
-    found = merged(x.shape[1:])
-    if found != priors * classes * numbers:
-        each = f"{classes} x {numbers}" if classes > 1 else f"{numbers}"
-        text = f"{ctx.layer.bottoms[bottom]} is {dims(x.shape)}, {found} numbers for each image. Expected {priors * classes * numbers}: "
-        raise ctx.shape_error(f"{text}{each} for each of {priors} prior boxes of {ctx.layer.bottoms[2]}.", "bottom", bottom)
-    return reshape(x, [x.shape[0], priors, classes, numbers])
 
 
 def _label_rows(ctx: Context, label: Value) -> Value:

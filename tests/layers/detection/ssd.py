@@ -178,3 +178,38 @@ def problem(seed: int, images: int = 3, priors: int = 30, classes: int = 4, most
 def combinations(**values: list[object]) -> list[dict[str, object]]:
     """Each combination of the values."""
     return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+
+
+def detections(arrays: Mapping[str, np.ndarray], p: Any) -> np.ndarray:
+    """DetectionOutput of predicted boxes, scores and priors, as detection_output_layer.cpp does it. `p` is a DetectionOutputParameter."""
+    loc, conf, priors = (arrays[name] for name in ("loc", "conf", "priors"))
+    boxes, variances = priors.reshape(2, -1, 4)
+    code = ("", "CORNER", "CENTER_SIZE", "CORNER_SIZE")[p.code_type]
+    f = Fields(p.num_classes, code_type=code, encode_variance_in_target=p.variance_encoded_in_target)
+    rows: list[list[float]] = []
+    for image, scores in enumerate(conf.reshape(len(conf), len(boxes), p.num_classes)):
+        predicted = loc[image].reshape(len(boxes), -1, 4)
+        kept: list[tuple[float, int, int, Box]] = []
+        for c in range(p.num_classes):
+            if c == p.background_label_id:
+                continue
+            own = predicted[:, 0 if p.share_location else c]
+            decoded = [decode(*parts, f) for parts in zip(boxes, variances, own, strict=True)]
+            kept += [(float(scores[k, c]), c, k, decoded[k]) for k in _kept(decoded, scores[:, c], p)]
+        if 0 <= p.keep_top_k < len(kept):
+            best = sorted(kept, key=lambda one: -one[0])[: p.keep_top_k]  # stable
+            kept = sorted(best, key=lambda one: one[1])
+        rows += [[image, c, score, *box] for score, c, _, box in kept]
+    return np.asarray(rows or [[i, *[-1] * 6] for i in range(len(conf))], np.float32)[None, None]
+
+
+def _kept(boxes: list[Box], scores: np.ndarray, p: Any) -> list[int]:
+    """The boxes of a class that stay: ApplyNMSFast."""
+    least = p.confidence_threshold if p.HasField("confidence_threshold") else -np.inf
+    order = [int(k) for k in np.argsort(-scores, kind="stable") if scores[k] > np.float32(least)]
+    order = order[: p.nms_param.top_k] if p.nms_param.HasField("top_k") and p.nms_param.top_k >= 0 else order
+    kept: list[int] = []
+    for k in order:
+        if all(jaccard(boxes[k], boxes[other]) <= p.nms_param.nms_threshold for other in kept):
+            kept.append(k)
+    return kept

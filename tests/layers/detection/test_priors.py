@@ -19,7 +19,7 @@ def boxes(sizes: list[tuple[int, int]], ratios: list[float], image: tuple[int, i
             y, x = (row + 0.5) * step, (column + 0.5) * step
             for least, most in sizes:
                 side = sqrt(least * most)
-                shapes = [(least, least), (side, side), *((side * sqrt(r), side / sqrt(r)) for r in ratios)]
+                shapes = [(least, least), (side, side), *((least * sqrt(r), least / sqrt(r)) for r in ratios)]
                 found += [
                     [(x - w / 2) / image[1], (y - h / 2) / image[0], (x + w / 2) / image[1], (y + h / 2) / image[0]] for w, h in shapes
                 ]
