@@ -35,7 +35,7 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -
     if missing:
         text = f"layer{'s' if len(missing) > 1 else ''} {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}"
         raise SnapshotError(f"{', '.join(weights)}: no weights for {text}; weights are matched by layer name")
-    model = made.deploy_model(arrays, any_size=True)
+    model = made.deploy_model(arrays, any_size=True, folded=True)
     try:
         replace_file(Path(output), model.SerializeToString(deterministic=True))
     except OSError as e:
