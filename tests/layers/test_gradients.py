@@ -380,7 +380,8 @@ ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np
 NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
     "CharacterErrorRate", "DECLoss", "Data", "DetectionOutput", "MeanIoU",
-    "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
+    "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
+    "MemoryData",
     "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
     "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
