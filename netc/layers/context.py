@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
 from netc.graph.ir import Value, leaf, op, stop
 from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
+from netc.layers.plugin_param import PluginParam
 from netc.net.model import DEPLOY, TEST, TRAIN, Epoch, Layer
 from netc.net.rates import Rates
+from netc.spec import plugin_fields
 
 
 def dims(shape: Shape) -> str:
@@ -52,10 +54,15 @@ class Context:
     blobs: list[Value] = field(default_factory=list)
     names: list[tuple[Kind, str]] = field(default_factory=list)  # of the blobs
 
-    @property
+    @cached_property
     def param(self) -> pb.LayerParameter:
-        """The layer's message."""
-        return self.layer.param
+        """The layer's message. For a plug-in's layer, it also has the fields that only a fork of Caffe knows (`PluginParam`)."""
+        layer = self.layer
+        if not plugin_fields.takes_any(layer.type):
+            return layer.param
+        return cast(
+            pb.LayerParameter, PluginParam(layer.param, {p[2] for p in layer.document.fields_of("layer", layer.index) if len(p) == 3})
+        )
 
     @property
     def training(self) -> bool:
@@ -84,7 +91,7 @@ class Context:
 
     def _path_of(self, filler: pb.FillerParameter) -> tuple[str, ...]:
         """The fields of the layer's message that lead to a filler."""
-        for param, message in self.param.ListFields():
+        for param, message in self.layer.param.ListFields():
             fields = message.ListFields() if param.message_type and not param.is_repeated else ()
             for inner, value in fields:
                 if inner.message_type is filler.DESCRIPTOR and value == filler:
@@ -167,7 +174,7 @@ class Context:
 
     def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float, frozen: bool) -> Value:
         index = len(self.blobs)
-        spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
+        spec = self.layer.param.param[index] if index < len(self.layer.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
             raise self.error(f"{self.layer.type} updates its statistics itself. Their `lr_mult` must be 0.", "param", index, "lr_mult")
         owner = self.shared.get(spec.name) if spec.name else None
@@ -189,7 +196,7 @@ class Context:
         self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec, decay: float, frozen: bool
     ) -> StateInfo:  # fmt: skip
         """The description of a new parameter or statistic. `freeze` and `lr_mult` of layer and solver decide whether it learns."""
-        full, own = f"{self.layer.name}.{name}", Rates.of(self.param)
+        full, own = f"{self.layer.name}.{name}", Rates.of(self.layer.param)
         frozen = frozen or own.freezes(name) or self.rates.freezes(full)
         mults = (0.0, 0.0)
         if kind == "parameter" and not frozen:
@@ -198,7 +205,7 @@ class Context:
 
     def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int, blob: str) -> Value:
         """Share a blob by Caffe's rules: the same shape (PERMISSIVE: the same count), and multipliers that are set once or equal."""
-        state, own = owner.node.state, Rates.of(self.param)
+        state, own = owner.node.state, Rates.of(self.layer.param)
         if state.layer != self.layer.name and (own.freezes(blob) > state.frozen or own.factor(blob) != 1):
             field = "lr_mult" if own.factor(blob) != 1 else "freeze"
             raise self.error(f"It shares {spec.name!r} with layer {state.layer!r}, which owns it. Move `{field}` to that layer.", field)

@@ -72,6 +72,10 @@ FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
     "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
+    "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
+    "TransformationParameter": dict.fromkeys(
+        ("resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param"), ("ssd",)
+    ),
     "UpsampleParameter": dict.fromkeys(("scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w"), ("segnet", "enet")),
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from netc import registry
+from tests.layers.detection import ssd
 from tests.layers.formulas import FORMULAS
 from tests.layers.nets import check_gradient
 
@@ -37,7 +38,7 @@ LABELS, MAPS, MARKS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2)), RNG.intege
 AMOUNTS, WEIGHTS = [0.3, 2.5, 1.0, 7.0], [0.5, 2, 0, 1]
 
 TREE = {"child": [[0, 1], [2, 3], [4, 5]], "width": [2, 1, 0]}
-WHOLE = ("label", "weight", "exposure", "cont", "gain", "child", "width")  # inputs that the test does not change
+WHOLE = ("label", "weight", "exposure", "cont", "gain", "child", "width", "priors", "rois")  # inputs that the test does not change
 
 # layer lines, then the inputs
 ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -370,11 +371,17 @@ ROWS |= {
          {"x": normal(2, 2, 2, 3), "label": [[np.arange(6).reshape(2, 3) * 3 + c + k for c in range(2)] for k in range(2)]}),
     ],
 }  # fmt: skip
+ROWS["MultiBoxLoss"] = [
+    (f"MultiBoxLoss: {{bottom: [loc, conf, priors, label], {ssd.Fields(3, mining_type='NONE', **fields).text}}}",
+     ssd.problem(seed, priors=8, classes=3, most=3))
+    for seed, fields in enumerate([{}, {"conf_loss_type": "LOGISTIC", "code_type": "CENTER_SIZE"}, {"loc_loss_type": "L2"}])
+]  # fmt: skip
 ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {
-    "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
-    "CharacterErrorRate", "DECLoss", "Data", "MeanIoU",
-    "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
+    "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
+    "CharacterErrorRate", "DECLoss", "Data", "DetectionOutput", "MeanIoU",
+    "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
+    "MemoryData",
     "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
     "Threshold", "TreeData", "WindowData",
 }  # fmt: skip

@@ -34,6 +34,8 @@ ROWS: dict[str, Any] = {
     "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
     "Accuracy": "accuracy: x label > accuracy; an end; 2/1 to 2; accuracy_param; metric; whole accuracy; reads 1; label",
     "AdjustedRandIndex": "ari: x label > ari; an end; 2/1; metric; whole adjusted_rand; label",
+    "AnnotatedData": "data:  > data label; 0/1 to 2; annotated_data_param data_param distort_param expand_param noise_param "
+    "resize_param transform_param; source",
     "ArgMax": "argmax1: x > argmax1; 1/1; argmax_param",
     "Attention": "attention1: x > attention1; 1 to 3/1 to 2; attention_param; never in place",
     "AveragePrecision": "average_precision: x label > average_precision; an end; 2/1 to 2; average_precision_param; metric; "
@@ -58,12 +60,16 @@ ROWS: dict[str, Any] = {
     "ConvolutionDepthwise": "conv1: x > conv1; 1/1; convolution_param; 1/2 x + -1/2; linear",
     "Crop": "crop1: ? > crop1; 2/1; crop_param; 1 x + -2",
     "DECLoss": "loss: x > loss; an end; 1/0 to 1; dec_loss_param; loss; whole mean",
-    "Data": "data:  > data label; 0/1 or more; data_param transform_param; source",
+    "Data": "data:  > data label; 0/1 or more; data_param distort_param expand_param noise_param resize_param transform_param; "
+    "source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
     "DepthwiseConvolution": "conv1: x > conv1; 1/1; convolution_param; 1/2 x + -1/2; linear",
+    "DetectionEvaluate": "detection_eval: x label > detection_eval; an end; 2/1 to 2; detection_evaluate_param resize_param; metric; "
+    "whole mean_average_precision; label",
     "Deviance": "deviance: x label > deviance; an end; 2/1 to 2; deviance_param; metric; whole mean_of_columns; lower is better 0 1; "
     "reads 1 0; label",
     "DiceLoss": "loss: x label > loss; an end; 2/0 to 2; dice_loss_param; loss; deployed as Softmax; whole mean; reads 1; label",
+    "DetectionOutput": "boxes1: ? > boxes1; 3 to 4/1; detection_output_param nms_param save_output_param; never in place",
     "Dropout": "drop1: x > x; 1/1; dropout_param; 1 x + 0; elementwise; linear",
     "DummyData": "data:  > data label; 0/1 or more; dummy_data_param; source",
     "Eltwise": "eltwise1: ? > eltwise1; 2 or more/1; eltwise_param; 1 x + 0",
@@ -85,7 +91,8 @@ ROWS: dict[str, Any] = {
     "HingeLoss": "loss: x label > loss; an end; 2/0 to 1; hinge_loss_param; loss; whole mean; reads 1; label",
     "HuberLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; huber_loss_param; loss; whole mean; reads 2; label",
     "Im2col": "im2col1: x > im2col1; 1/1; convolution_param; 1/2 x + -1/2",
-    "ImageData": "data:  > data label; 0/1 to 2; image_data_param transform_param; source",
+    "ImageData": "data:  > data label; 0/1 to 2; distort_param expand_param image_data_param noise_param "
+    "resize_param transform_param; source",
     "InfogainLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; infogain_loss_param loss_param; loss; deployed as Softmax; whole mean; "
     "reads 1; label",
     "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
@@ -111,8 +118,10 @@ ROWS: dict[str, Any] = {
     "MemberMean": "prediction1: x > prediction1; 1/1; huber_loss_param member_loss_param quantile_param tweedie_loss_param; "
     "never in place",
     "Members": "members1: x > members1; 1/1; members_param",
-    "MemoryData": "data:  > data label; 0/1 to 2; memory_data_param transform_param; source",
+    "MemoryData": "data:  > data label; 0/1 to 2; distort_param expand_param memory_data_param noise_param "
+    "resize_param transform_param; source",
     "Model": "model: x > model; 1 or more/1 or more; model_param; never in place",
+    "MultiBoxLoss": "loss: ? > loss; an end; 4/0 to 1; loss_param multibox_loss_param nms_param; loss; whole mean",
     "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
     "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
@@ -169,7 +178,8 @@ ROWS: dict[str, Any] = {
     "reads 1 2 3; label",
     "Upsample": "upsample1: x > upsample1; 1 to 2/1; upsample_param",
     "TreeData": "data:  > word child width label root_label; 0/3 to 5; data_param tree_data_param; source",
-    "WindowData": "data:  > data label; 0/1 to 2; transform_param window_data_param; source",
+    "WindowData": "data:  > data label; 0/1 to 2; distort_param expand_param noise_param resize_param "
+    "transform_param window_data_param; source",
 }  # fmt: skip
 
 
