@@ -1,6 +1,7 @@
 """The nets by name, and random weights for them."""
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,17 @@ def weights_of(text: str, seed: int = 0) -> Weights:
         for blob in blobs:
             shape, name = tuple(map(int, blob.shape)), blob.node.name.rpartition(".")[2]
             if len(shape) in (2, 4) and shape[0] != 1 or (name == "weight" and shape != (1,)):
-                array = random.normal(size=shape) * np.sqrt(2 / max(1, np.prod(shape[1:])))
+                array = random.normal(size=shape) * np.sqrt(2 / max(1, prod(shape[1:])))
             else:
                 array = random.uniform(*RANGES[name], shape) if name in RANGES else 0.1 * random.normal(size=shape)
             found[layer].append(array.astype(np.float32))
     return found
+
+
+def end_of(text: str) -> str:
+    """The last blob, or the scores before the softmax, which shows less."""
+    last = parse_prototxt(text).message.layer[-1]
+    return str(last.bottom[0] if last.type == "Softmax" else last.top[0])
 
 
 def image_of(text: str, seed: int = 1) -> np.ndarray:

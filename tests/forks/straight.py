@@ -104,7 +104,7 @@ def pooling(layer: Any, own: Arrays, x: np.ndarray) -> Any:
 
 
 @of("BatchNorm")
-def batch_norm(layer: Any, own: Arrays, x: np.ndarray) -> np.ndarray:
+def batch_norm(layer: Any, own: Arrays, x: np.ndarray) -> Any:
     mean, var, factor = own[0], own[1], own[2][0]
     return (x - along_channels(mean / factor)) / np.sqrt(along_channels(var / factor) + layer.batch_norm_param.eps)
 
@@ -117,21 +117,22 @@ def bn(layer: Any, own: Arrays, x: np.ndarray) -> np.ndarray:
         x = (x - along_channels(own[2])) / np.sqrt(along_channels(own[3]) + p.eps)
     elif p.bn_mode == p.LEARN:
         x = (x - x.mean((0, 2, 3), keepdims=True)) / np.sqrt(x.var((0, 2, 3), keepdims=True) + 1e-9)
-    return x * along_channels(own[0]) + along_channels(own[1])
+    y: np.ndarray = x * along_channels(own[0]) + along_channels(own[1])
+    return y
 
 
 @of("Scale")
-def scale(layer: Any, own: Arrays, x: np.ndarray) -> np.ndarray:
+def scale(layer: Any, own: Arrays, x: np.ndarray) -> Any:
     return x * along_channels(own[0]) + along_channels(own[1])
 
 
 @of("ReLU")
-def relu(layer: Any, own: Arrays, x: np.ndarray) -> np.ndarray:
+def relu(layer: Any, own: Arrays, x: np.ndarray) -> Any:
     return np.where(x > 0, x, layer.relu_param.negative_slope * x)
 
 
 @of("PReLU")
-def prelu(layer: Any, own: Arrays, x: np.ndarray) -> np.ndarray:
+def prelu(layer: Any, own: Arrays, x: np.ndarray) -> Any:
     return np.where(x > 0, x, along_channels(own[0]) * x)
 
 
