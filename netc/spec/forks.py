@@ -122,7 +122,25 @@ class Move:
 
 
 # By layer type, and number of the field of LayerParameter in a fork.
-NUMBERS: dict[tuple[str, int], Move] = {}
+NUMBERS: dict[tuple[str, int], Move] = {
+    ("BN", 45): Move("bn_param", {1: 1000, 2: 1001, 3: 1002}),  # SegNet, ENet
+    ("BN", 152): Move("bn_param"),  # PSPNet
+    ("CenterLoss", 147): Move("center_loss_param"),
+    ("DenseImageData", 46): Move("dense_image_data_param"),  # ENet
+    ("DenseImageData", 138): Move("dense_image_data_param"),  # SegNet
+    ("Interp", 143): Move("interp_param"),  # DeepLab, PSPNet
+    ("Interp", 163): Move("interp_param"),  # PSPNet's first version
+    ("PSROIPooling", 153): Move("psroi_pooling_param"),  # Intel Caffe
+    ("ROIPooling", 150): Move("roi_pooling_param"),  # PSPNet's first version
+    ("ROIPooling", 154): Move("roi_pooling_param"),  # Intel Caffe
+    ("Reorg", 149): Move("reorg_param"),  # YOLO
+    ("Reorg", 159): Move("reorg_param"),  # Intel Caffe
+    ("ShuffleChannel", 166): Move("shuffle_channel_param"),
+    ("SmoothL1Loss", 148): Move("smooth_l1_loss_param"),  # Intel Caffe
+    ("Upsample", 137): Move("upsample_param", {1: 1000}),  # SegNet
+    ("Upsample", 147): Move("upsample_param", {1: 1000}),  # ENet
+    ("Upsample", 150): Move("upsample_param", {1: 1000}),  # YOLO
+}
 
 
 def named(forks: tuple[str, ...]) -> str:

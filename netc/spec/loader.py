@@ -11,6 +11,7 @@ from netc.errors import Diagnostic, Place, SpecError, near, not_utf8
 from netc.files import read_file
 from netc.spec import file_kinds, values
 from netc.spec.document import NOTHING, Document, Dropped
+from netc.spec.fork_numbers import translate
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.unknown_fields import MOST_SHOWN, check_texts, discard
 from netc.spec.upgrade import upgraded
@@ -92,7 +93,10 @@ def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>")
 
 def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
     try:
-        return message_type.FromString(data)
+        message = message_type.FromString(data)
+        if message_type is pb.NetParameter:
+            translate(message)
+        return message
     except DecodeError as e:
         text = f"This is not a binary {message_type.DESCRIPTOR.name}, or the file is truncated ({e})."
         raise SpecError(Diagnostic(Place(path), text)) from e

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-
 SWAPPED = ("se_resnet50",)  # OpenCV 4.14 computes Axpy as a y + x, not as SENet's axpy_layer.cpp
 
 
