@@ -22,8 +22,9 @@ PICTURES: dict[str, tuple[tuple[int, int], Objects]] = {  # height and width, ob
 
 def layer(source: str | Path, fields: str = "", name: str = "data", batch: int = 3, annotated: str = "", transform: str = "") -> Any:
     """An AnnotatedData layer that reads `source`."""
-    text = f"""name: "{name}" type: "AnnotatedData" top: "{name}" top: "label" data_param {{ source: "{source}" batch_size: {batch} {fields} }}
-    annotated_data_param {{ {annotated} }} transform_param {{ {transform or "resize_param { height: 20 width: 20 }"} }}"""
+    inner = transform or "resize_param { height: 20 width: 20 }"
+    text = f"""name: "{name}" type: "AnnotatedData" top: "{name}" top: "label"
+    data_param {{ source: "{source}" batch_size: {batch} {fields} }} annotated_data_param {{ {annotated} }} transform_param {{ {inner} }}"""
     return text_format.Parse(text, pb.LayerParameter())
 
 

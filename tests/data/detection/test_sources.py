@@ -113,7 +113,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no image": (lambda f: (f / "JPEGImages/b.png").unlink(), "1 of 3 annotations have no image of their name"),
     "other size": (lambda f: (f / "Annotations/b.xml").write_text(voc([], (9, 9))), "1 of 3 images have another size .*b.png is 30 x 30"),
     "no boxes": (lambda f: [p.write_text(voc([])) for p in (f / "Annotations").iterdir()], "None of the 3 images has a box"),
-    "no annotations": (lambda f: [p.unlink() for p in (f / "Annotations").iterdir()], "There are no boxes in this folder"),
+    "no annotations": (lambda f: (f / "Annotations").rename(f / ".Annotations"), "There are no boxes in this folder"),
 }
 
 

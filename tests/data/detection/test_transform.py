@@ -153,7 +153,7 @@ def test_boxes_of_a_region() -> None:
 
 def test_overlaps() -> None:
     a, b = np.array([[0, 0, 2, 2], [5, 5, 5, 5]]), np.array([[1, 1, 3, 3], [5, 5, 5, 5]])
-    np.testing.assert_allclose(overlaps(a, b), [[1 / 7, 0], [0, 0]])
+    np.testing.assert_allclose(overlaps(a, b), np.array([[1 / 7, 0], [0, 0]]))
 
 
 def test_the_label_blob() -> None:
@@ -210,9 +210,10 @@ def test_saturation() -> None:
 def test_noise() -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 12, 12)).astype(np.uint8)
     u = np.random.default_rng(1).random(NOISE) * 0.5
-    changes = {"hist_eq": True, "inverse": True, "decolorize": True, "gauss_blur": True, "jpeg": 50, "posterize": True, "erode": True}
-    for name, value in changes.items():
-        found = noisy(image, pb.NoiseParameter(prob=1, **{name: value}), u)
+    for name in ("hist_eq", "inverse", "decolorize", "gauss_blur", "jpeg", "posterize", "erode"):
+        param = pb.NoiseParameter(prob=1)
+        setattr(param, name, 50 if name == "jpeg" else True)
+        found = noisy(image, param, u)
         assert found.shape == image.shape and found.dtype == np.uint8 and (found != image).any(), name
     np.testing.assert_array_equal(noisy(image, pb.NoiseParameter(prob=0, inverse=True), u), image)
     salt = pb.NoiseParameter(prob=1, saltpepper=True, saltpepper_param=pb.SaltPepperParameter(fraction=0.2, value=[255]))
