@@ -24,6 +24,7 @@ from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
 from netc.compiler.metadata import (
     average_facts,
+    channel_facts,
     dynamic_sizes,
     meanings,
     noise_facts,
@@ -223,7 +224,14 @@ class Program:
         said = self.metadata("open" if states is None else "model", graph, PORTABLE) | {"batch": inputs, "classes": list(self.classes)}
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in self.compilation.nets.deployed.sources]
-        said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
+        said |= next(
+            (
+                layer.source.reading | data.resized(layer.param) | channel_facts(layer.source)
+                for layer in self.test_net.sources
+                if layer.source
+            ),
+            {},
+        )
         said |= table_facts(self.test_net) | meanings(self.compilation.nets.deployed, outputs)
         return graph, said
 
