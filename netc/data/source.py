@@ -162,7 +162,7 @@ class Request:
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
     the training rows: columns and classes must be the same. `known` is what a net has learned from its training rows, if it comes with
-    weights.
+    weights. `current`: paths start from the current folder too, as in Caffe.
     """
 
     layer: pb.LayerParameter
@@ -172,6 +172,7 @@ class Request:
     source: str = ""
     learned: Description | None = None
     known: "Learned | None" = None
+    current: bool = False
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -209,6 +210,8 @@ class Table:
     The rows of a `series` are consecutive in time, so the last ones are held out for TEST. In a `stream`, each row also continues the
     previous one: each position in a batch goes through a separate part, from batch to batch.
 
+    `absent`: the layer states the shapes of its tops, but its files are not there; `load` raises a DataError.
+
     `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
     `file:line:column`, or a file and the position within it. If the table is a selection of rows, `numbers` are their original row
     numbers, which `place` uses. `notes()` returns what the rows read so far lack compared with their files.
@@ -227,6 +230,7 @@ class Table:
     notes: Callable[[], list[str]] = list
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
     raw: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
+    absent: bool = False
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """Return the table of a selection of rows, by their numbers."""
