@@ -17,13 +17,14 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher, get_close_matches
 from heapq import nlargest
 from os.path import commonprefix
 
 MAX_ERRORS = 20  # shown in a message
 MAX_KNOWN = 40  # names listed in a message
+MOST_LINES = 5  # that a diagnostic lists for others of its kind
 MOST_COMPARED = 200  # names compared letter by letter
 LONGEST = 200  # letters of a name that are compared
 
@@ -92,6 +93,7 @@ class Diagnostic:
     """An error or a warning: where it is, what is wrong, and what the user may have meant.
 
     `field` names the field of a layer that it concerns, if the layer is known but its text is not. `details` are lines below the message.
+    Diagnostics of one `kind` in one file are shown once, with the lines of the others (`folded`).
     """
 
     place: Place | None
@@ -99,6 +101,7 @@ class Diagnostic:
     suggestion: Suggestion | None = None
     field: str = ""
     details: tuple[str, ...] = ()
+    kind: str = ""
 
     def __str__(self) -> str:
         sentence = f"{self.place}: {self.sentence}" if self.place else self.sentence
@@ -120,6 +123,22 @@ class Diagnostic:
         return self.place.position if self.place else (0, 0)
 
 
+def folded(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Keep the first diagnostic of each kind and file, with a line that counts the others and says where they are."""
+    alike: dict[object, list[Diagnostic]] = {}
+    for number, d in enumerate(found):
+        alike.setdefault((d.kind, d.place.file if d.place else "") if d.kind else number, []).append(d)
+    return tuple(ds[0] if len(ds) == 1 else _with_count(ds) for ds in alike.values())
+
+
+def _with_count(alike: list[Diagnostic]) -> Diagnostic:
+    """The first of several diagnostics of a kind, with the number and the lines of the others."""
+    lines = list(dict.fromkeys(str(d.place.line) for d in alike[1:] if d.place and d.place.line))
+    more = f" and {len(lines) - MOST_LINES} more" if len(lines) > MOST_LINES else ""
+    where = f", at line{'s' if len(lines) > 1 else ''} {', '.join(lines[:MOST_LINES])}{more}" if lines else ""
+    return replace(alike[0], details=(*alike[0].details, f"and {len(alike) - 1} more of this kind{where}"), kind="")
+
+
 def not_utf8(file: str, error: UnicodeDecodeError, hint: str = "") -> Diagnostic:
     """The diagnostic for the first byte of a file that is not UTF-8."""
     read, at = error.object, error.start
@@ -136,7 +155,7 @@ class NetcError(Exception):
     exit_code = 1
 
     def __init__(self, *diagnostics: Diagnostic | str, field: str = ""):
-        self.diagnostics = tuple(d if isinstance(d, Diagnostic) else Diagnostic(None, d, field=field) for d in diagnostics)
+        self.diagnostics = folded(d if isinstance(d, Diagnostic) else Diagnostic(None, d, field=field) for d in diagnostics)
         lines = [str(d) for d in self.diagnostics[:MAX_ERRORS]]
         if len(self.diagnostics) > MAX_ERRORS:
             lines.append(f"... and {len(self.diagnostics) - MAX_ERRORS} more")

@@ -10,7 +10,8 @@ from netc.cli.options import options
 @click.argument("type", required=False)
 @options("plugin")
 @click.option("--differences", is_flag=True, help="List where layers differ from BVLC Caffe, and why.")
-def layers(type: str | None, plugins: tuple[str, ...], differences: bool) -> None:
+@click.option("--forks", is_flag=True, help="List the layer types and fields that forks of Caffe have added.")
+def layers(type: str | None, plugins: tuple[str, ...], differences: bool, forks: bool) -> None:
     """List all layer types, or describe one TYPE.
 
     Example: netc layers Convolution
@@ -19,6 +20,11 @@ def layers(type: str | None, plugins: tuple[str, ...], differences: bool) -> Non
     from netc.commands.describe import describe_layer, summary
 
     registry.load(*plugins)
+    if forks:
+        from netc.commands.of_forks import table as of_forks
+
+        click.echo("\n".join(of_forks(type)))
+        return
     if differences:
         from netc.commands.differences import table
 

@@ -13,6 +13,7 @@ from netc.layers import (  # noqa: F401
     convolution,
     ctc,
     dense,
+    detection,
     elementwise,
     embed,
     inputs,

@@ -13,7 +13,7 @@ from netc.net.checks import blob_errors, name_errors, weight_errors
 from netc.net.mixing import mixing_errors, with_partners
 from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, ResolvedNet
 from netc.net.phases import State, left_out
-from netc.spec import Document
+from netc.spec import Document, forks
 from netc.spec.other_names import suggest_type
 from netc.spec.ranges import range_errors
 
@@ -117,10 +117,11 @@ class _Resolver:
             if not doubt:
                 self._error(i, spec, "The type is missing.")
             return ""
-        suggestion = suggest_type(spec.type, registry.layer)
-        elsewhere = "" if suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
+        of_fork = forks.of_type(spec.type)
+        suggestion = Suggestion() if of_fork else suggest_type(spec.type, registry.layer)
+        elsewhere = of_fork or ("" if suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`.")
         if not any(e.place == self.document.place("layer", i, "type") for e in self.document.errors):
-            self._error(i, spec, f"There is no layer type {spec.type!r}.{elsewhere}", "type", suggestion=suggestion)
+            self._error(i, spec, f"There is no layer type {spec.type!r}.{elsewhere}", "type", suggestion=None if of_fork else suggestion)
         return suggestion.meant
 
     def _source(self, i: int, spec: pb.LayerParameter, tops: tuple[str, ...], doubt: str) -> tuple[data.Reader | None, int | None]:

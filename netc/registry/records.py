@@ -15,6 +15,8 @@ class LayerType:
     Its place in a net:
     `bottoms`, `tops`: how many blobs it reads and writes.
     `messages`: the fields of LayerParameter with the type's own fields; by default the one whose message is `<Type>Parameter`.
+    `fields`: for a plug-in, the fields of a fork of Caffe that netc does not know (`netc.spec.plugin_fields`): the path of a `.proto` file
+    relative to the plug-in, a generated LayerParameter, or numbers by name.
     `stem`: the first part of the default name; by default "data" for a source, "loss" for a loss, else the type in lower case.
     `single`: most nets have only one, so the first default name has no number.
     `label`: the default bottoms are the newest blob and `label`; by default true for a loss or metric that can have two bottoms.
@@ -48,6 +50,7 @@ class LayerType:
     bottoms: Count = (1, 1)
     tops: Count = (1, 1)
     messages: tuple[str, ...] = ()
+    fields: Any = None
     stem: str = ""
     single: bool = False
     label: bool | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from netc.errors import GradientError, NetcError, SpecError, near
@@ -73,6 +74,16 @@ class Layers(Registry[LayerType]):
 
     def __init__(self) -> None:
         super().__init__("layer type", LayerType)
+
+    def __call__(self, *names: Any, **properties: Any) -> Callable[[F], F]:
+        """Like that of every registry. A relative path in `fields` starts from the file of the function."""
+
+        def add(function: F) -> F:
+            fields = properties.get("fields")
+            beside = {"fields": str(Path(function.__code__.co_filename).parent / fields)} if isinstance(fields, str) else {}
+            return super(Layers, self).__call__(*names, **{**properties, **beside})(function)
+
+        return add
 
 
 class Rules(Functions):

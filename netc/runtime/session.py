@@ -22,6 +22,7 @@ from netc.runtime.capture import Buffers, fill, run_options, zeros_of
 from netc.runtime.guard import guarded
 
 MULTIPLY_ADDS_PER_THREAD = 8_000_000
+ort.set_default_logger_severity(3)  # errors: loading CUDA warns of plug-ins that nobody asked for
 
 
 def threads_for(multiply_adds: int) -> int:

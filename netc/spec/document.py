@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -16,17 +17,23 @@ Position = tuple[int, int]
 class Dropped:
     """Unknown fields to drop: `outside` drops all outside of layers, `fields` drops those that are named.
 
-    A field of a layer may change what the layer computes, so only its name drops it: `pooling_param.foo`, or `foo_param`.
+    A field of a layer may change what the layer computes, so only its name drops it: `pooling_param.foo` or `foo_param`, of one layer
+    `conv1.pooling_param.foo`, of one layer type `Pooling.pooling_param.foo`. `*` and `?` stand for any letters: `pooling_param.*`.
     """
 
     outside: bool = False
     fields: tuple[str, ...] = ()
 
-    def has(self, path: FieldPath, name: str) -> bool:
-        """Whether the field `name` of the message at `path` is dropped."""
+    def has(self, path: FieldPath, name: str, *owners: str) -> bool:
+        """Whether the field `name` of the message at `path` is dropped. `owners` are the name and the type of its layer."""
         named = [part for part in path if isinstance(part, str)]
         inside = bool(set(named) & {"layer", "layers"})
-        return self.name(path, name) in self.fields or (self.outside and not inside)
+        if self.outside and not inside:
+            return True
+        within = named[max((k + 1 for k, part in enumerate(named) if part in ("layer", "layers")), default=0) :]
+        whole = ".".join((*within, name))
+        known = (self.name(path, name), whole, *(f"{owner}.{whole}" for owner in owners if owner))
+        return any(pattern in known or any(fnmatchcase(k, pattern) for k in known) for pattern in self.fields)
 
     @staticmethod
     def name(path: FieldPath, name: str) -> str:

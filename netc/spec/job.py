@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, Place, SpecError
+from netc.errors import Diagnostic, Place, SpecError, folded
 from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined, only_trained
@@ -79,7 +79,7 @@ class Job:
         nets = (self.train, *self.tests)
         found = [w for d in (self.solver_at[0], *nets) for w in d.warnings] + paths.notes(nets, self.solver, self.solver_at)
         found += [note for net in nets for note in self.places.ambiguous(net)]
-        return [str(w) for w in dict.fromkeys(found)]
+        return [str(w) for w in folded(dict.fromkeys(found))]
 
     @property
     def published(self) -> bool:

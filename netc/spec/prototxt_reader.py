@@ -1,7 +1,6 @@
 """A reader of protobuf's text format that records positions and continues after an error."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import text_encoding, text_format
@@ -10,7 +9,8 @@ from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError
-from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
+from netc.spec.document import NOTHING, Document, Dropped, FieldPath
+from netc.spec.prototxt_tokens import Token, Tokens, Unreadable, skip, skip_to_close
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text, short
 
@@ -19,54 +19,6 @@ YAML_LIST = re.compile(r"^[ \t]*layers?:[ \t\r]*\n\s*-\s", re.MULTILINE)
 V1: Any = pb.V1LayerParameter.DESCRIPTOR
 CLOSING = {"{": "}", "<": ">"}
 BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
-TOKEN = re.compile(
-    r"""(?P<space>(?:\s+|\#[^\n]*)+)
-      | (?P<word>-?[A-Za-z_]\w*)
-      | (?P<number>-?(?:\d|\.\d)(?:[eE][-+]|[\w.])*)
-      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-      | (?P<mark>[{}<>\[\]:;,])""",
-    re.VERBOSE | re.ASCII,
-)
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token of the text. `kind` is word, number, string, mark, or end."""
-
-    kind: str
-    text: str
-    at: Position
-    start: int
-
-
-class Unreadable(Exception):
-    """The reader cannot continue after this error."""
-
-
-class Tokens:
-    """The tokens of a text, in order."""
-
-    def __init__(self, text: str):
-        self._tokens, self._next = _tokens(text), 0
-
-    @property
-    def peek(self) -> Token:
-        """The next token."""
-        return self._tokens[self._next]
-
-    def take(self) -> Token:
-        """Return the next token and move past it. The end token stays."""
-        token = self.peek
-        self._next += token.kind != "end"
-        if token.kind == "stray":
-            quote = token.text in "'\""
-            reason = "The closing quote is missing on this line." if quote else f"Unexpected {token.text!r}."
-            raise Unreadable(token.at, reason)
-        return token
-
-    def accept(self, *marks: str) -> Token | None:
-        """The next token, if it is one of these marks."""
-        return self.take() if self.peek.kind == "mark" and self.peek.text in marks else None
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", dropped: Dropped = NOTHING) -> Document:
@@ -85,24 +37,6 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
     except RecursionError as e:
         raise SpecError(Diagnostic(Place(path), "The messages are nested too deeply.")) from e
     return reading.finish(message)
-
-
-def _tokens(text: str) -> list[Token]:
-    """All tokens, then one of kind `end`.
-
-    An invalid character becomes a token of kind `stray`, which is the last one.
-    """
-    found: list[Token] = []
-    start, line, line_start = 0, 1, 0
-    while start < len(text) and not (found and found[-1].kind == "stray"):
-        match = TOKEN.match(text, start)
-        kind, piece = (match.lastgroup or "", match[0]) if match else ("stray", text[start])
-        if kind != "space":
-            found.append(Token(kind, piece, (line, start - line_start + 1), start))
-        if "\n" in piece:
-            line, line_start = line + piece.count("\n"), start + piece.rindex("\n") + 1
-        start += len(piece)
-    return [*found, Token("end", "the end of the text", (line, start - line_start + 1), start)]
 
 
 def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, opening: Token | None) -> None:
@@ -128,7 +62,7 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             field = reading.unknown(token.at, message, token.text, path, fork=True)
             field = field if field is not None and _fits(field, tokens.peek) else None
         if field is None:
-            _skip(tokens)
+            skip(tokens)
         elif field.message_type:
             _messages(reading, tokens, token, message, field, path, counts)
         else:
@@ -170,7 +104,7 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
         opening = tokens.accept("{", "<")
         if opening is None:
             token = tokens.peek
-            _skip(tokens)
+            skip(tokens)
             reading.error(token.at, f"`{field.name}` is a message. Expected '{{', got {token.text!r}.")
             continue
         here = _claim(reading, name, field, path, counts)
@@ -188,7 +122,7 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
 
 def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> None:
     """Read a Struct with protobuf's own parser, because its text is that of a map."""
-    closing = _skip_to_close(tokens, opening)
+    closing = skip_to_close(tokens, opening)
     try:
         text_format.Parse(reading.text[opening.start + 1 : closing.start], target)
     except text_format.ParseError as e:
@@ -206,7 +140,7 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
     for _ in _items(tokens):
         token = tokens.peek
         if token.kind not in ("word", "number", "string"):
-            _skip(tokens)
+            skip(tokens)
             reading.error(token.at, f"`{field.name}` must be a single value, got {token.text!r}.")
             continue
         _claim(reading, name, field, path, counts)
@@ -262,29 +196,3 @@ def _decoded(field: Any, raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError as e:
         raise ValueError(f"`{field.name}` must be UTF-8. The byte {raw[e.start]:#04x} is not.") from e
-
-
-def _skip(tokens: Tokens) -> None:
-    """Skip a value."""
-    token = tokens.peek
-    if token.kind == "mark" and token.text in "{<[":
-        _skip_to_close(tokens, tokens.take())
-    elif token.kind == "string":
-        while tokens.peek.kind == "string":
-            tokens.take()
-    elif token.kind in ("word", "number"):
-        tokens.take()
-    else:
-        raise Unreadable(token.at, f"Expected a value, got {tokens.take().text!r}.")
-
-
-def _skip_to_close(tokens: Tokens, opening: Token) -> Token:
-    """Skip to the bracket that closes `opening`, and return it."""
-    depth = 1
-    while depth:
-        token = tokens.take()
-        if token.kind == "end":
-            raise Unreadable(opening.at, f"This {opening.text!r} is never closed.")
-        if token.kind == "mark":
-            depth += (token.text in "{<[") - (token.text in "}>]")
-    return token

@@ -8,6 +8,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError, Suggestion
+from netc.spec import forks
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Origin, Position
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.other_names import suggest_field
@@ -38,9 +39,9 @@ class Reading:
     origins: dict[FieldPath, Origin] = field(default_factory=dict)
     included: list[str] = field(default_factory=list)
 
-    def error(self, at: Position, text: str, suggestion: Suggestion | None = None, plain: bool = False) -> None:
-        """Add an error at a position. `plain`: the meaning is clear nevertheless. SpecError as in `report`."""
-        self.report(Diagnostic(Place(self.path, *at), text, suggestion))
+    def error(self, at: Position, text: str, suggestion: Suggestion | None = None, plain: bool = False, kind: str = "") -> None:
+        """Add an error at a position. `plain`: the meaning is clear nevertheless. `kind` as in Diagnostic. SpecError as in `report`."""
+        self.report(Diagnostic(Place(self.path, *at), text, suggestion, kind=kind))
         if plain:
             self.plain.append(at)
 
@@ -72,10 +73,13 @@ class Reading:
         self.positions[path] = at
         return True
 
-    def unknown(self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = ()) -> Any:
+    def unknown(
+        self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = (), owners: Iterable[str] = ()
+    ) -> Any:
         """Report an unknown field of a message. Returns the field that is assumed to be meant, if there is one and it is still unset.
 
-        `fork`: one of Caffe's many forks may have the field. `keys` are known besides the fields.
+        `fork`: one of Caffe's many forks may have the field. `keys` are known besides the fields. `owners` are the name and the type of the
+        layer, by which users may drop its fields.
         """
         owner, suggestion = message.DESCRIPTOR, None
         text = f"{owner.name} has no field {name!r}."
@@ -85,11 +89,13 @@ class Reading:
             self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             text += " NetParameter has one: is this the file of a net?"
-        elif fork and self.dropped.has(path, name):
-            self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored."))
+        elif fork and self.dropped.has(path, name, *owners):
+            self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored.", kind=text))
             return None
         elif owner is LAYER and name in own_fields(message.type):
             text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."
+        elif fork and (known := forks.of_field(owner.name, name)):
+            text += f" It is a field of {forks.named(known)}. {_how_to_drop(path, name)}"
         else:
             suggestion = suggest_field(name, {*owner.fields_by_name, *keys})
             if fork and (name.endswith("_param") or not suggestion):
@@ -99,8 +105,10 @@ class Reading:
                 else:
                     text, suggestion = f"{text} It {of_fork}", None
         meant = suggestion.meant if suggestion else ""
+        if owner is LAYER and meant.endswith("_param") and meant not in messages(message.type):
+            meant = ""  # the message of another type is no misspelling
         taken = (*path, meant) in self.positions
-        self.error(at, text, suggestion, plain=bool(meant) and not taken)
+        self.error(at, text, suggestion, plain=bool(meant) and not taken, kind=text if fork else "")
         return None if taken else owner.fields_by_name.get(meant)
 
     def finish(self, message: Any) -> Document:

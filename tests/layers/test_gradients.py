@@ -338,7 +338,7 @@ NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
     "CharacterErrorRate", "DECLoss", "Data", "MeanIoU",
     "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
-    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
+    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
     "TreeData", "WindowData",
 }  # fmt: skip
 # They need facts that only a source has: test_table.py, test_relative.py, test_normalization.py.

@@ -120,6 +120,7 @@ ROWS: dict[str, Any] = {
     "PoissonLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param; loss; deployed as Exp; whole mean; reads 1 2 3; label",
     "Pooling": "pool1: x > pool1; 1/1 to 2; pooling_param; 1/2 x + -1/2",
     "Position": "position1: x > position1; 1/1; position_param; never in place",
+    "PriorBox": "priors1: ? > priors1; 2/1; prior_box_param; never in place",
     "Power": "power1: x > power1; 1/1; power_param; 1 x + 0; elementwise",
     "Precision": "precision: x label > precision; an end; 2/1 to 2; f1_param; metric; whole class_scores; reads 1 0; label",
     "Python": "python1: x > python1; 0 or more/0 or more; python_param",

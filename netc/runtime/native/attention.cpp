@@ -212,22 +212,36 @@ class Attention : public Attending {
         for (int64_t t = 0; t < run.steps; t += kRows) {
           const int64_t count = std::min(kRows, run.steps - t), visible = run.visible(t + count);
           keys.part({q + t * run.size, run.size, 1, count, 0, run.size}, visible, rows, pitch, Packed::Rows::kPadded);
-          for (int64_t r = 0; r < count; ++r) {
-            float *scores = rows + r * pitch, *out = weights + at + (t + r) * run.keys;
-            const int64_t own = run.visible(t + r + 1);
-            if (bias) {
-              const float* more = bias + (row * bias_rows + (bias_rows == 1 ? 0 : t + r)) * run.keys;
-              for (int64_t j = 0; j < own; ++j) scores[j] += more[j];
-            }
-            softmax(scores, own, pitch);
-            std::copy_n(scores, run.keys, out);
-            if (run.noise) drop(out, run.noise + at + (t + r) * run.keys, run.keys, scores);
-          }
+          const Bias own{bias ? bias + row * bias_rows * run.keys : nullptr, bias_rows == 1 ? 0 : run.keys};
+          weigh(run, own, at, t, count, rows, pitch, weights);
           values.part({rows, pitch, 1, count, 0, visible}, run.size, y + (t * run.n + row) * width + head * run.size,
                       run.n * width, Packed::Rows::kExact);
         }
       }
     });
+  }
+
+ private:
+  // What is added to the scores of a row of the batch: `step` floats further for each query.
+  struct Bias {
+    const float* values;
+    int64_t step;
+  };
+
+  // Turns the scores of `count` queries from time step t on into their weights, which the output at `at` has as well.
+  void weigh(const Run& run, const Bias& bias, int64_t at, int64_t t, int64_t count, float* rows, int64_t pitch,
+             float* weights) const {
+    for (int64_t r = 0; r < count; ++r) {
+      float *scores = rows + r * pitch, *out = weights + at + (t + r) * run.keys;
+      const int64_t own = run.visible(t + r + 1);
+      if (bias.values) {
+        const float* more = bias.values + (t + r) * bias.step;
+        for (int64_t j = 0; j < own; ++j) scores[j] += more[j];
+      }
+      softmax(scores, own, pitch);
+      std::copy_n(scores, run.keys, out);
+      if (run.noise) drop(out, run.noise + at + (t + r) * run.keys, run.keys, scores);
+    }
   }
 };
 

@@ -1,0 +1,115 @@
+"""What forks of Caffe add: their layer types and fields, and the field numbers at which binary files hold them.
+
+This is the one place that knows forks. `FORKS` names them, `TYPES` says which have a layer type, `FIELDS` which have a field, and
+`NUMBERS` translates fields of binary files whose number is another field's in netc's schema.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+# By the word that the tables use: what people call the fork, and its repository.
+FORKS = {
+    "ssd": ("SSD", "weiliu89/caffe, branch ssd"),
+    "frcnn": ("Faster R-CNN", "rbgirshick/caffe-fast-rcnn"),
+    "rfcn": ("R-FCN", "daijifeng001/caffe-rfcn"),
+    "pspnet": ("PSPNet", "hszhao/PSPNet"),
+    "deeplab": ("DeepLab", "xmyqsh/deeplab-v2"),
+    "segnet": ("SegNet", "alexgkendall/caffe-segnet"),
+    "enet": ("ENet", "TimoSaemann/caffe-enet"),
+    "intel": ("Intel Caffe", "intel/caffe"),
+    "nvidia": ("NVCaffe", "NVIDIA/caffe"),
+    "microsoft": ("Microsoft Caffe", "Microsoft/caffe"),
+    "yolo": ("YOLO", "eric612/MobileNet-YOLO"),
+    "yolov2": ("YOLOv2", "gklz1982/caffe-yolov2"),
+    "depthwise": ("DepthwiseConvolution", "yonghenglh6/DepthwiseConvolution"),
+    "shufflenet": ("ShuffleNet", "farmingyard/ShuffleNet"),
+    "senet": ("SENet", "hujie-frank/SENet"),
+    "face": ("CenterLoss", "ydwen/caffe-face"),
+    "crfrnn": ("CRF-RNN", "torrvision/crfasrnn"),
+    "flownet": ("FlowNet 2", "lmb-freiburg/flownet2"),
+}
+
+
+@dataclass(frozen=True)
+class ForkType:
+    """A layer type of forks. `param`: its own field of LayerParameter, "" if it has none."""
+
+    forks: tuple[str, ...]
+    param: str = ""
+
+
+TYPES: dict[str, ForkType] = {
+    "AnnotatedData": ForkType(("ssd",), "annotated_data_param"),
+    "Axpy": ForkType(("senet",)),
+    "BN": ForkType(("pspnet", "segnet", "enet"), "bn_param"),
+    "CenterLoss": ForkType(("face",), "center_loss_param"),
+    "ConvolutionDepthwise": ForkType(("depthwise",), "convolution_param"),
+    "DenseImageData": ForkType(("segnet", "enet"), "dense_image_data_param"),
+    "DepthwiseConvolution": ForkType(("depthwise", "yolo"), "convolution_param"),
+    "DetectionEvaluate": ForkType(("ssd",), "detection_evaluate_param"),
+    "DetectionOutput": ForkType(("ssd",), "detection_output_param"),
+    "ImageSegData": ForkType(("deeplab", "pspnet"), "image_data_param"),
+    "Interp": ForkType(("deeplab", "pspnet"), "interp_param"),
+    "MultiBoxLoss": ForkType(("ssd",), "multibox_loss_param"),
+    "MultiStageMeanfield": ForkType(("crfrnn",), "multi_stage_meanfield_param"),
+    "Normalize": ForkType(("ssd",), "norm_param"),
+    "PSROIPooling": ForkType(("rfcn", "intel"), "psroi_pooling_param"),
+    "Permute": ForkType(("ssd",), "permute_param"),
+    "PriorBox": ForkType(("ssd",), "prior_box_param"),
+    "Proposal": ForkType(("intel",), "proposal_param"),
+    "ROIPooling": ForkType(("frcnn", "intel"), "roi_pooling_param"),
+    "ReLU6": ForkType(("yolo",)),
+    "Reorg": ForkType(("yolov2", "intel"), "reorg_param"),
+    "ShuffleChannel": ForkType(("shufflenet",), "shuffle_channel_param"),
+    "SmoothL1Loss": ForkType(("frcnn", "intel"), "smooth_l1_loss_param"),
+    "Upsample": ForkType(("segnet", "enet", "yolo"), "upsample_param"),
+}
+
+# By message: its fields that come from forks.
+FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "PoolingParameter": {"ceil_mode": ("intel", "face")},
+    "BatchNormParameter": {"scale_filler": ("nvidia",), "bias_filler": ("nvidia",), "scale_bias": ("nvidia",)},
+}
+
+
+@dataclass(frozen=True)
+class Move:
+    """Where a field of a fork's binary file goes: the field of LayerParameter, and other numbers for fields within it."""
+
+    to: str
+    within: Mapping[int, int] = field(default_factory=dict)
+
+
+# By layer type, and number of the field of LayerParameter in a fork.
+NUMBERS: dict[tuple[str, int], Move] = {}
+
+
+def named(forks: tuple[str, ...]) -> str:
+    """The forks with their repositories, as a part of a sentence."""
+    texts = [f"{name} ({repository})" for name, repository in (FORKS[fork] for fork in forks)]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def of_type(type_: str) -> str:
+    """A sentence on the forks that have a layer type which netc lacks, and on how to add it; "" if no known fork has it."""
+    if type_ not in TYPES:
+        return ""
+    return f" It is a layer type of {named(TYPES[type_].forks)}. A plug-in can add it: {how_to_add(type_)}."
+
+
+def how_to_add(type_: str) -> str:
+    """What adds a layer type: the decorator in a Python file, and the option that loads the file."""
+    return f'write a function under `@layer("{type_}")` in a Python file and load it with `--plugin FILE` (`netc help plugins`)'
+
+
+def of_field(message: str, name: str) -> tuple[str, ...]:
+    """The forks that have the field `name` of a message."""
+    if message == "LayerParameter":
+        return tuple(dict.fromkeys(fork for row in TYPES.values() if row.param == name for fork in row.forks))
+    return FIELDS.get(message, {}).get(name, ())
+
+
+def rows() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(layer type or field, field of LayerParameter, forks) of all rows, for the list of `netc layers --forks`."""
+    yield from ((type_, row.param, row.forks) for type_, row in sorted(TYPES.items()))
+    yield from ((f"{message}.{name}", "", forks) for message, fields in sorted(FIELDS.items()) for name, forks in fields.items())
