@@ -236,7 +236,8 @@ def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, .
     producers = net.makers
 
     def step(blob: str) -> str:
-        return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"
+        shape = f" {dims(versions[blob][-1].shape)}" if blob in versions else ""  # a layer that has errors made none
+        return f"{blob}{shape}{_line(producers[blob]) if blob in producers else ''}"
 
     steps: list[str] = []
     names = list(layer.bottoms)
