@@ -62,7 +62,8 @@ def test_types_of_forks_in_the_old_form() -> None:
     old = 'layers { name: "a" type: %s bottom: "x" top: "y" %s }'
     for name, type_, fields in (
         ("BN", "BN", "bn_param { frozen: true }"), ("INTERP", "Interp", "interp_param { zoom_factor: 8 }"),
-        ("UPSAMPLE", "Upsample", "upsample_param { scale: 2 }"), ("IMAGE_SEG_DATA", "ImageSegData", "image_data_param { label_type: PIXEL }"),
+        ("UPSAMPLE", "Upsample", "upsample_param { scale: 2 }"),
+        ("IMAGE_SEG_DATA", "ImageSegData", "image_data_param { label_type: PIXEL }"),
         ("DENSE_IMAGE_DATA", "DenseImageData", "dense_image_data_param { batch_size: 4 }"),
     ):  # fmt: skip
         assert parse_prototxt(old % (name, fields)).message.layer[0] == parse_prototxt(LAYER % (type_, fields)).message.layer[0]
