@@ -191,7 +191,7 @@ def smooth_l1_loss(ctx: Context, a: Value, b: Value, inside: Value | None = None
 
     Summed over each row and averaged over the rows. A third bottom multiplies the distances, a fourth one the losses, element by element.
     """
-    square = ctx.param.smooth_l1_loss_param.sigma ** 2
+    square = ctx.param.smooth_l1_loss_param.sigma**2
     distance = cast(a, np.float32) - alike(ctx, a, cast(b, np.float32))
     if inside is not None:
         distance = distance * stop(alike(ctx, a, cast(inside, np.float32)))
