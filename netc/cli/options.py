@@ -87,6 +87,8 @@ def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
+    for type_ in sorted(registry.layer.replaced):
+        note(f"The plug-in's layer type {type_} replaces netc's own.")
     made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python())
     for warning in made.job.warnings:
         terminal.say(f"netc: {warning}", err=True)

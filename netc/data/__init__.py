@@ -5,6 +5,7 @@ returns a `Table`.
 """
 
 import netc.data.named.catalogue
+import netc.data.sources.annotated
 import netc.data.sources.array_parts
 import netc.data.sources.arrays
 import netc.data.sources.csv

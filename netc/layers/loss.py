@@ -11,7 +11,7 @@ from netc.graph.ir import Value, cast, constant, op, stop
 from netc.graph.training_ops import loss
 from netc.graph.training_ops.activation import softplus
 from netc.layers import domain, whole
-from netc.layers.class_loss import class_weights, known_labels, picked_of, weighted_softmax
+from netc.layers.class_loss import class_weighted_softmax, class_weights, known_labels, picked_of, weighted_softmax
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.layers.weights import mean_of_labels, mean_of_rows
@@ -85,12 +85,15 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
 def softmax_with_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None = None) -> tuple[Value, ...]:
     """-log softmax(scores)[label], by default averaged over all labels that are not ignored. A second top holds the probabilities.
 
-    A third bottom holds weights of the rows: the mean is then weighted, as it is with `class_weight`.
+    A third bottom holds weights of the rows: the mean is then weighted, as it is with `class_weight`. SegNet's `class_weighting` multiplies
+    the losses only.
     """
     axis = axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
     labels, normalization = _labels(ctx, scores, labels, axis), normalization_of(ctx, "VALID")
     ignored = domain.ignored_label(ctx.param.loss_param)
     p = ctx.param.softmax_loss_param
+    if ctx.param.loss_param.weight_by_label_freqs:
+        return class_weighted_softmax(ctx, scores, labels, weight, axis, normalization), stop(op.Softmax(scores, axis=axis))
     if weight is not None or p.class_weight or p.label_smoothing:
         return weighted_softmax(ctx, scores, labels, weight, axis, normalization), stop(op.Softmax(scores, axis=axis))
     value, shares = loss.softmax_cross_entropy(scores, labels, axis=axis, normalization=normalization, ignore_label=ignored)

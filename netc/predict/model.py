@@ -9,7 +9,7 @@ import numpy as np
 
 from netc import data
 from netc.data.brackets import Tree
-from netc.data.source import SeriesFacts
+from netc.data.series_facts import SeriesFacts
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place, RunError

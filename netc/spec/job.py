@@ -15,6 +15,7 @@ from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
 from netc.spec.loader import PROTOTXT, read
+from netc.spec.measured import measured
 from netc.spec.model_files import digest, model_files
 from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
 from netc.spec.solver_settings import SolverSettings
@@ -155,7 +156,7 @@ def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
         text = f"There are {states} `test_state` for {len(nets) - 1} test nets. Add one for each, or none."
         raise SpecError(*document.errors, Diagnostic(document.place(*at, "test_state"), text))
     made = overridden(nets, solver, overrides)
-    nets, solver = _with_python(made.nets) if allow_python else made.nets, made.solver
+    nets, solver = measured(_with_python(made.nets) if allow_python else made.nets, made.solver), made.solver
     document = replace(document, overrides={(*at, *path): where for path, where in made.places.items()})
     outside = paths.errors(nets, solver, (document, at), _values(overrides))
     errors = tuple(dict.fromkeys((*document.errors, *(f for net in nets for f in net.errors), *made.errors, *outside)))

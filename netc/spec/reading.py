@@ -73,13 +73,18 @@ class Reading:
         self.positions[path] = at
         return True
 
-    def unknown(
-        self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = (), owners: Iterable[str] = ()
-    ) -> Any:
+    def drops(self, at: Position, owner: str, name: str, path: FieldPath, *owners: str) -> bool:
+        """Whether users drop the unknown field `name` of the message `owner`, with a warning. `owners` are its layer's name and type."""
+        if not self.dropped.has(path, name, *owners):
+            return False
+        text = f"{owner} has no field {name!r}."
+        self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored.", kind=text))
+        return True
+
+    def unknown(self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = ()) -> Any:
         """Report an unknown field of a message. Returns the field that is assumed to be meant, if there is one and it is still unset.
 
-        `fork`: one of Caffe's many forks may have the field. `keys` are known besides the fields. `owners` are the name and the type of the
-        layer, by which users may drop its fields.
+        `fork`: one of Caffe's many forks may have the field. `keys` are known besides the fields.
         """
         owner, suggestion = message.DESCRIPTOR, None
         text = f"{owner.name} has no field {name!r}."
@@ -89,8 +94,10 @@ class Reading:
             self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             text += " NetParameter has one: is this the file of a net?"
-        elif fork and self.dropped.has(path, name, *owners):
-            self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored.", kind=text))
+        elif fork and self.drops(at, owner.name, name, path):
+            return None
+        elif fork and (harmless := forks.no_effect(owner.name, name)):
+            self.warnings.append(Diagnostic(Place(self.path, *at), harmless, kind=harmless))
             return None
         elif owner is LAYER and name in own_fields(message.type):
             text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."

@@ -1,5 +1,6 @@
 """Proposal, compared with the steps of Faster R-CNN's proposal_layer.py in NumPy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ def suppressed(boxes: np.ndarray, threshold: float) -> list[int]:
     return kept
 
 
-def proposals(scores: np.ndarray, deltas: np.ndarray, info: np.ndarray, base: np.ndarray, **p: Any) -> tuple[np.ndarray, np.ndarray]:
+def proposals(arrays: Mapping[str, np.ndarray], base: np.ndarray, **p: Any) -> tuple[np.ndarray, np.ndarray]:
+    scores, deltas, info = (arrays[name] for name in "sdi")
     height, width = scores.shape[2:]
     x, y = np.meshgrid(np.arange(width) * p["feat_stride"], np.arange(height) * p["feat_stride"])
     shift = np.stack([x.ravel(), y.ravel()] * 2, axis=1)
@@ -66,7 +68,7 @@ def test_the_regions_of_a_loop(fields: dict[str, Any]) -> None:
     p = {"feat_stride": 16, "min_size": 16, "pre_nms_topn": 6000, "post_nms_topn": 300, "nms_thresh": 0.7, **fields}
     arrays, text = problem(9), ", ".join(f"{k}: {v}" for k, v in p.items())
     found = forward(f"Proposal: {{bottom: [s, d, i], top: [rois, score], {text}}}", **arrays)
-    rois, score = proposals(*arrays.values(), anchors(16, (0.5, 1, 2), (8, 16, 32)), **p)
+    rois, score = proposals(arrays, anchors(16, (0.5, 1, 2), (8, 16, 32)), **p)
     np.testing.assert_allclose(found["rois"], rois, rtol=1e-4, atol=1e-3)
     np.testing.assert_array_equal(found["score"], score)
 
@@ -75,7 +77,7 @@ def test_other_anchors() -> None:
     p: dict[str, Any] = {"feat_stride": 4, "min_size": 2, "pre_nms_topn": 6000, "post_nms_topn": 300, "nms_thresh": 0.7}
     arrays, text = problem(6, stride=4), ", ".join(f"{k}: {v}" for k, v in p.items())
     found = forward(f"Proposal: {{bottom: [s, d, i], top: rois, {text}, base_size: 4, ratio: [0.5, 1, 2.5], scale: [2, 3]}}", **arrays)
-    np.testing.assert_allclose(found["rois"], proposals(*arrays.values(), anchors(4, (0.5, 1, 2.5), (2, 3)), **p)[0], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(found["rois"], proposals(arrays, anchors(4, (0.5, 1, 2.5), (2, 3)), **p)[0], rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("fields, shapes, text", [
