@@ -56,13 +56,14 @@ def ssd_head(sources: Iterable[tuple[str, int, str]], classes: int, output: str)
     axis = {"loc": 1, "conf": 1, "priorbox": 2}
     lines += [layer("Concat", f"mbox_{k}", v, "", f"concat_param {{ axis: {axis[k]} }}") for k, v in heads.items()]
     shape = f"reshape_param {{ shape {{ dim: 0 dim: -1 dim: {classes} }} }}"
+    output = f"num_classes: {classes} share_location: true background_label_id: 0 code_type: CENTER_SIZE {output}"
     return [
         *lines,
         layer("Reshape", "mbox_conf_reshape", "mbox_conf", "", shape),
         layer("Softmax", "mbox_conf_softmax", "mbox_conf_reshape", "", "softmax_param { axis: 2 }"),
         layer("Flatten", "mbox_conf_flatten", "mbox_conf_softmax", "", "flatten_param { axis: 1 }"),
         layer("DetectionOutput", "detection_out", ["mbox_loc", "mbox_conf_flatten", "mbox_priorbox"], "",
-              f"detection_output_param {{ num_classes: {classes} share_location: true background_label_id: 0 code_type: CENTER_SIZE {output} }}"),
+              f"detection_output_param {{ {output} }}"),
     ]  # fmt: skip
 
 
@@ -152,6 +153,7 @@ def mobilenet_ssd(width: float = 0.25, size: int = 300, classes: int = 21) -> st
 
 def rpn(bottom: str, width: float, stride: int, top_n: int) -> Lines:
     """Faster R-CNN's region proposal network."""
+    anchors = "base_size: 16 ratio: 0.5 ratio: 1 ratio: 2 scale: 8 scale: 16 scale: 32"
     return [
         conv("rpn_conv", bottom, max(8, int(512 * width)), 3, "pad: 1"), relu("rpn_conv"),
         conv("rpn_cls_score", "rpn_conv", 18, 1), conv("rpn_bbox_pred", "rpn_conv", 36, 1),
@@ -159,8 +161,7 @@ def rpn(bottom: str, width: float, stride: int, top_n: int) -> Lines:
         layer("Softmax", "rpn_cls_prob", "rpn_cls_score_reshape"),
         layer("Reshape", "rpn_cls_prob_reshape", "rpn_cls_prob", "", "reshape_param { shape { dim: 0 dim: 18 dim: -1 dim: 0 } }"),
         layer("Proposal", "proposal", ["rpn_cls_prob_reshape", "rpn_bbox_pred", "im_info"], "rois",
-              f"proposal_param {{ feat_stride: {stride} base_size: 16 min_size: 16 ratio: 0.5 ratio: 1 ratio: 2 scale: 8 scale: 16 scale: 32 "
-              f"pre_nms_topn: 6000 post_nms_topn: {top_n} nms_thresh: 0.7 }}"),
+              f"proposal_param {{ feat_stride: {stride} {anchors} min_size: 16 pre_nms_topn: 6000 post_nms_topn: {top_n} nms_thresh: 0.7 }}"),
     ]  # fmt: skip
 
 
@@ -175,7 +176,8 @@ def faster_rcnn(width: float = 0.125, height: int = 224, width_of_image: int = 2
     return "\n".join([
         'name: "VGG_faster_rcnn"', data("data", 1, 3, height, width_of_image), data("im_info", 1, 3), *vgg(width, ""),
         *rpn("conv5_3", width, 16, 30),
-        layer("ROIPooling", "roi_pool5", ["conv5_3", "rois"], "pool5", "roi_pooling_param { pooled_w: 7 pooled_h: 7 spatial_scale: 0.0625 }"),
+        layer("ROIPooling", "roi_pool5", ["conv5_3", "rois"], "pool5",
+              "roi_pooling_param { pooled_w: 7 pooled_h: 7 spatial_scale: 0.0625 }"),
         dense("fc6", "pool5", wide), relu("fc6"), layer("Dropout", "drop6", "fc6", "fc6"),
         dense("fc7", "fc6", wide), relu("fc7"), dense("cls_score", "fc7", classes), dense("bbox_pred", "fc7", 4 * classes),
         layer("Softmax", "cls_prob", "cls_score"),

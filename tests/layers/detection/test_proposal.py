@@ -93,3 +93,19 @@ def test_what_does_not_fit(fields: str, shapes: dict[str, tuple[int, ...]], text
     with pytest.raises(NetcError) as e:
         forward(f"Proposal: {{bottom: [s, d, i], top: rois, {fields}}}", **arrays)
     assert text in str(e.value)
+
+
+def test_layers_after_regions() -> None:
+    """Reshape and Dropout take the number of regions that a run gives."""
+    layers = """
+        Proposal: {bottom: [s, d, i], top: rois, post_nms_topn: 700, nms_thresh: 1}
+        Reshape: {bottom: rois, name: four, shape: {dim: [0, 5, 1, 1]}}
+        Reshape: {bottom: four, name: two, shape: {dim: [-1, 5]}}
+        Power: {bottom: two, name: ones, scale: 0, shift: 1}
+        Dropout: {bottom: ones, top: y}
+    """
+    found = forward(layers, **problem(9, height=12))
+    assert len(found["rois"]) == 700  # more than the rows of random numbers
+    np.testing.assert_array_equal(found["two"], found["rois"])
+    np.testing.assert_array_equal(found["y"][512:], found["y"][:188])
+    assert set(np.unique(found["y"])) == {0, 2} and 0.45 < (found["y"] == 0).mean() < 0.55
