@@ -1,6 +1,14 @@
-"""Deployed nets that find objects, as prototxt with the topologies of their papers. `width` scales the channels, so that they run fast."""
+"""Deployed nets that find objects, as prototxt with the topologies of their papers. `width` scales the channels, so that they run fast.
 
+`python -m tests.layers.detection.nets FOLDER` writes them with random weights and inputs, for record_opencv.py.
+"""
+
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 Lines = list[str]
 
@@ -16,8 +24,8 @@ def data(name: str, *dims: int) -> str:
     return layer("Input", name, "", name, f"input_param {{ shape {{ {' '.join(f'dim: {d}' for d in dims)} }} }}")
 
 
-def conv(name: str, bottom: str, outputs: int, kernel: int, more: str = "", std: str = "xavier") -> str:
-    filler = f'weight_filler {{ type: "{std}" }} bias_filler {{ type: "uniform" min: -0.1 max: 0.1 }}'
+def conv(name: str, bottom: str, outputs: int, kernel: int, more: str = "", filler: str = 'type: "xavier"') -> str:
+    filler = f'weight_filler {{ {filler} }} bias_filler {{ type: "uniform" min: -0.1 max: 0.1 }}'
     return layer("Convolution", name, bottom, name, f"convolution_param {{ num_output: {outputs} kernel_size: {kernel} {more} {filler} }}")
 
 
@@ -103,7 +111,8 @@ def vgg_ssd(width: float = 0.125, size: int = 300, classes: int = 21) -> str:
         (
             blob,
             count,
-            f"min_size: {least} max_size: {most} aspect_ratio: 2 {'aspect_ratio: 3' if count == 6 else ''} step: {step} {VARIANCES}",
+            f"min_size: {least} max_size: {most} {'aspect_ratio: 3' if count == 6 else ''} aspect_ratio: 2 "
+            f"clip: false step: {step} {VARIANCES}",
         )
         for blob, (least, most, step, count) in zip(blobs, sizes, strict=True)
     ]
@@ -119,12 +128,13 @@ def separable(name: str, bottom: str, inputs: int, outputs: int, stride: int) ->
     ]  # fmt: skip
 
 
-def normalized(name: str, bottom: str, outputs: int, kernel: int, more: str, activation: str = "") -> Lines:
+def normalized(name: str, bottom: str, outputs: int, kernel: int, more: str, gain: float = 1) -> Lines:
+    """A convolution with BatchNorm, Scale and ReLU."""
     return [
-        conv(name, bottom, outputs, kernel, f"{more} bias_term: false", "msra"),
+        conv(name, bottom, outputs, kernel, f"{more} bias_term: false", 'type: "msra"'),
         layer("BatchNorm", f"{name}/bn", name, name),
-        layer("Scale", f"{name}/scale", name, name, "scale_param { bias_term: true }"),
-        layer("ReLU", f"{name}/relu", name, name, activation),
+        layer("Scale", f"{name}/scale", name, name, f"scale_param {{ bias_term: true filler {{ value: {gain} }} }}"),
+        layer("ReLU", f"{name}/relu", name, name),
     ]
 
 
@@ -152,16 +162,18 @@ def mobilenet_ssd(width: float = 0.25, size: int = 300, classes: int = 21) -> st
 
 
 def rpn(bottom: str, width: float, stride: int, top_n: int) -> Lines:
-    """Faster R-CNN's region proposal network."""
+    """Faster R-CNN's region proposal network. Small regions stay, since OpenCV does not read `min_size`."""
+    small = 'type: "gaussian" std: 0.01'
     anchors = "base_size: 16 ratio: 0.5 ratio: 1 ratio: 2 scale: 8 scale: 16 scale: 32"
     return [
         conv("rpn_conv", bottom, max(8, int(512 * width)), 3, "pad: 1"), relu("rpn_conv"),
-        conv("rpn_cls_score", "rpn_conv", 18, 1), conv("rpn_bbox_pred", "rpn_conv", 36, 1),
+        conv("rpn_cls_score", "rpn_conv", 18, 1, "", small), conv("rpn_bbox_pred", "rpn_conv", 36, 1, "", small),
         layer("Reshape", "rpn_cls_score_reshape", "rpn_cls_score", "", "reshape_param { shape { dim: 0 dim: 2 dim: -1 dim: 0 } }"),
         layer("Softmax", "rpn_cls_prob", "rpn_cls_score_reshape"),
         layer("Reshape", "rpn_cls_prob_reshape", "rpn_cls_prob", "", "reshape_param { shape { dim: 0 dim: 18 dim: -1 dim: 0 } }"),
         layer("Proposal", "proposal", ["rpn_cls_prob_reshape", "rpn_bbox_pred", "im_info"], "rois",
-              f"proposal_param {{ feat_stride: {stride} {anchors} min_size: 16 pre_nms_topn: 6000 post_nms_topn: {top_n} nms_thresh: 0.7 }}"),
+              f"proposal_param {{ feat_stride: {stride} {anchors} min_size: 0 pre_nms_topn: 6000 post_nms_topn: {top_n} "
+              "nms_thresh: 0.7 }"),
     ]  # fmt: skip
 
 
@@ -190,7 +202,7 @@ def residual(name: str, bottom: str, inner: int, outputs: int, stride: int, dila
     lines = [
         *normalized(f"{name}_a", bottom, inner, 1, f"stride: {stride}"),
         *normalized(f"{name}_b", f"{name}_a", inner, 3, pad),
-        *normalized(f"{name}_c", f"{name}_b", outputs, 1, "")[:3],
+        *normalized(f"{name}_c", f"{name}_b", outputs, 1, "", 0.3)[:3],
     ]
     if project:
         lines += normalized(f"{name}_p", bottom, outputs, 1, f"stride: {stride}")[:3]
@@ -225,3 +237,31 @@ def rfcn(width: float = 0.125, height: int = 224, width_of_image: int = 288, cla
         layer("Reshape", "bbox_pred_reshape", "ave_bbox_rois", "bbox_pred", "reshape_param { shape { dim: -1 dim: 8 } }"),
     ]  # fmt: skip
     return "\n".join(['name: "ResNet50_R-FCN"', *lines])
+
+
+NETS = {"vgg_ssd": vgg_ssd(0.0625), "mobilenet_ssd": mobilenet_ssd(), "faster_rcnn": faster_rcnn(0.0625), "rfcn": rfcn()}
+
+
+def write(folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """Write a net with random weights, and its inputs. Return the path of the prototxt, and the inputs."""
+    from netc.caffe import TEST, Net
+
+    rng, path = np.random.default_rng(0), folder / f"{name}.prototxt"
+    path.write_text(NETS[name])
+    net = Net(str(path), TEST)
+    for layer_name, blobs in net.params.items():
+        if layer_name.endswith("/bn"):
+            blobs[0].data[...] = rng.normal(0, 0.1, blobs[0].data.shape)
+            blobs[1].data[...] = rng.uniform(0.5, 1.5, blobs[1].data.shape)
+            blobs[2].data[...] = 1
+    net.save(str(path.with_suffix(".caffemodel")))
+    inputs: dict[str, Any] = {blob: rng.normal(0, 1, net.blobs[blob].data.shape).astype(np.float32) for blob in net.inputs}
+    if "im_info" in inputs:
+        inputs["im_info"][...] = [*inputs["data"].shape[2:], 1]
+    np.savez(path.with_suffix(".npz"), **inputs)
+    return path, inputs
+
+
+if __name__ == "__main__":
+    for each in NETS:
+        write(Path(sys.argv[1]), each)
