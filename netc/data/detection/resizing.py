@@ -40,6 +40,31 @@ def check_resize(param: pb.ResizeParameter) -> None:
         raise DataError(f"`prob` of `resize_param` is {param.prob:g}. Images of different sizes need 1.", field="prob")
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Where a resized image is: its size, its upper left corner in the result, the size of the result, and the region that this shows."""
+
+    size: tuple[int, int]
+    corner: tuple[int, int]
+    whole: tuple[int, int]
+    region: Region
+
+
+def placed(param: pb.ResizeParameter, rows: int, columns: int) -> Placed:
+    """Where an image of this size is after resizing."""
+    height, width = int(param.height), int(param.width)
+    wide = columns / rows > width / height  # than the target
+    if param.resize_mode == param.WARP:
+        return Placed((height, width), (0, 0), (height, width), WHOLE)
+    if param.resize_mode == param.FIT_SMALL_SIZE:
+        size = (height, int(columns * height / rows)) if wide else (int(rows * width / columns), width)
+        return Placed(size, (0, 0), size, WHOLE)
+    size = (max(1, int(rows * width / columns)), width) if wide else (height, max(1, int(columns * height / rows)))
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    region = (-left / size[1], -top / size[0], (width - left) / size[1], (height - top) / size[0])
+    return Placed(size, (top, left), (height, width), region)
+
+
 def resized(image: np.ndarray, param: pb.ResizeParameter, u: float | None) -> Resized:
     """Resize an image of bytes (channels, height, width). `u`, a number between 0 and 1, draws one of several `interp_mode`.
 
@@ -47,19 +72,9 @@ def resized(image: np.ndarray, param: pb.ResizeParameter, u: float | None) -> Re
     """
     modes = list(param.interp_mode)
     mode = modes[0 if u is None else min(int(u * len(modes)), len(modes) - 1)] if modes else None
-    height, width = int(param.height), int(param.width)
-    rows, columns = image.shape[1:]
-    wide = columns / rows > width / height  # than the target
-    if param.resize_mode == param.WARP:
-        return Resized(interpolated(image, height, width, mode), WHOLE)
-    if param.resize_mode == param.FIT_SMALL_SIZE:
-        size = (height, int(columns * height / rows)) if wide else (int(rows * width / columns), width)
-        return Resized(interpolated(image, *size, mode), WHOLE)
-    size = (max(1, int(rows * width / columns)), width) if wide else (height, max(1, int(columns * height / rows)))
-    small = interpolated(image, *size, mode)
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    region = (-left / size[1], -top / size[0], (width - left) / size[1], (height - top) / size[0])
-    return Resized(_padded(small, (height, width), (top, left), param), region)
+    place = placed(param, *image.shape[1:])
+    small = interpolated(image, *place.size, mode)
+    return Resized(small if place.size == place.whole else _padded(small, place.whole, place.corner, param), place.region)
 
 
 def interpolated(image: np.ndarray, height: int, width: int, mode: int | None) -> np.ndarray:
