@@ -20,10 +20,11 @@ from netc.registry import source
 @source("AnnotatedData", noun="images", channels="BGR")
 def annotated_data(request: Request) -> Table:
     """Images with their boxes. Blue comes before red."""
-    return box_table(request, _data(request), bgr=True, parted=catalogue.record(request.source) is not None)
+    return box_table(request, annotated_of(request), bgr=True, parted=catalogue.record(request.source) is not None)
 
 
-def _data(request: Request) -> Annotated:
+def annotated_of(request: Request) -> Annotated:
+    """The images and boxes that a layer reads. DataError if there are none."""
     param, own = request.layer.data_param, request.layer.annotated_data_param
     if not request.source:
         text = "`source` is missing. Expected a database, a folder with boxes, a .json or .csv file, or the name of a data set."
