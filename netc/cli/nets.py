@@ -56,7 +56,7 @@ def init(file: str, source: str, labels: tuple[str, ...], query: str, model: str
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option(
     "--data",
     "everything",
@@ -92,7 +92,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print the net as YAML in which all blocks and repeats are expanded.")
 def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", as_json: bool, as_yaml: bool) -> None:
@@ -150,7 +150,7 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Draw only the layers of this phase [default: both, marked].")
 @click.option(
     "--graph",
@@ -177,7 +177,7 @@ def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped
 
 @main.command("compile")
 @click.argument("net")
-@options("set", "plugin", "unknown", "target")
+@options("set", "state", "plugin", "unknown", "target")
 @click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Write the files into this folder.")
 @click.option(
     "--inline", is_flag=True, help="Write models without ONNX functions, for runtimes that lack them: OpenVINO, tract, onnx.reference."
@@ -202,7 +202,7 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dro
 @main.command()
 @click.argument("source")
 @click.argument("weights", nargs=-1)
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option(
     "-o", "--output", metavar="FILE", help="Write to this file; the suffix selects the format [default: print the other text format]."
 )

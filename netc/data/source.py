@@ -146,7 +146,7 @@ class Request:
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
     the training rows: columns and classes must be the same. `known` is what a net has learned from its training rows, if it comes with
-    weights.
+    weights. `current`: paths start from the current folder too, as in Caffe.
     """
 
     layer: pb.LayerParameter
@@ -156,6 +156,7 @@ class Request:
     source: str = ""
     learned: Description | None = None
     known: "Learned | None" = None
+    current: bool = False
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -201,6 +202,7 @@ class Table:
 
     `joint(request)` returns what makes the tops of a batch in the phase of the request, if labels depend on the transformation of their
     images: boxes. The columns then are the rows without random changes.
+    `absent`: the layer states the shapes of its tops, but its files are not there; `load` raises a DataError.
 
     `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
     `file:line:column`, or a file and the position within it. If the table is a selection of rows, `numbers` are their original row
@@ -221,6 +223,7 @@ class Table:
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
     raw: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
     joint: Callable[[Request], Joint] | None = None
+    absent: bool = False
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """Return the table of a selection of rows, by their numbers."""

@@ -103,10 +103,12 @@ def tree_data(ctx: Context) -> tuple[Value, ...]:
 
 def _transformed(ctx: Context, x: Value) -> Value:
     """(x - mean) * scale / std, the same as the source applies in testing."""
-    assert ctx.layer.source is not None
+    assert ctx.layer.source is not None and ctx.layer.reader is not None
     top, base = ctx.layer.source.tops[0], Path(ctx.layer.document.path).parent
     if top.dtype != "float32":
         return x
+    if missing := ctx.layer.reader.missing_mean:
+        raise missing
     norm = data.normalisation(ctx.param.transform_param, top.sizes, base, cropped=True)
     y = x if norm.mean is None else x - constant(norm.mean)
     return y if np.all(norm.factor == 1) else y * constant(norm.factor)

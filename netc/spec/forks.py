@@ -69,6 +69,7 @@ TYPES: dict[str, ForkType] = {
 FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "BatchNormParameter": dict.fromkeys(("scale_filler", "bias_filler", "scale_bias"), ("nvidia",)),
     "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
+    "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
     "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),

@@ -129,7 +129,7 @@ def test_separable_starts_with_random_weights() -> None:
 @about("DepthwiseConvolution", "ConvolutionDepthwise")
 @pytest.mark.parametrize("kind", ["DepthwiseConvolution", "ConvolutionDepthwise"])
 @pytest.mark.parametrize("fields", [{}, {"group": 4}, {"stride": 2, "pad": 1}])
-def test_depthwise_is_a_convolution_with_a_group_for_each_channel(kind: str, fields: dict[str, int]) -> None:
+def test_depthwise_is_a_convolution_with_a_group_for_each_channel(kind: str, fields: dict[str, Any]) -> None:
     x, w, b = normal(2, 4, 6, 5), normal(8, 1, 3, 3), normal(8)
     text = ", ".join(f"{k}: {v}" for k, v in ({"kernel_size": 3} | fields).items())
     got = forward(f"{kind}: {{name: c, bottom: x, num_output: 8, {text}}}", given={"c.weight": w, "c.bias": b}, x=x)["c"]

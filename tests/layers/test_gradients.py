@@ -371,10 +371,26 @@ ROWS |= {
          {"x": normal(2, 2, 2, 3), "label": [[np.arange(6).reshape(2, 3) * 3 + c + k for c in range(2)] for k in range(2)]}),
     ],
 }  # fmt: skip
+ROIS = [[0, 0, 0, 16, 14], [1, 3, 5, 11, 17], [0, 7, 2, 12, 3], [1, 40, 40, 50, 50]]  # the last one is outside
+ROWS |= {
+    "PSROIPooling": [
+        ("PSROIPooling: {bottom: [x, rois], output_dim: 3, group_size: 2, spatial_scale: 0.25}", {"x": normal(2, 12, 5, 6), "rois": ROIS}),
+    ],
+    "ROIPooling": [
+        ("ROIPooling: {bottom: [x, rois], pooled_h: 2, pooled_w: 3, spatial_scale: 0.25}", {"x": spaced(2, 3, 5, 6), "rois": ROIS}),
+    ],
+    "SmoothL1Loss": [
+        ("SmoothL1Loss: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)}),
+        ("SmoothL1Loss: {bottom: [x, y, label], sigma: 3}", {"x": normal(3, 4), "y": normal(3, 4), "label": normal(3, 4)}),
+        ("SmoothL1Loss: {bottom: [x, y, label, weight], sigma: 0.7}",
+         {"x": normal(2, 4, 2, 2), "y": normal(2, 4, 2, 2), "label": normal(2, 4, 2, 2), "weight": normal(2, 4, 2, 2)}),
+    ],
+}  # fmt: skip
+BOXES: list[dict[str, Any]] = [{}, {"conf_loss_type": "LOGISTIC", "code_type": "CENTER_SIZE"}, {"loc_loss_type": "L2"}]
 ROWS["MultiBoxLoss"] = [
     (f"MultiBoxLoss: {{bottom: [loc, conf, priors, label], {ssd.Fields(3, mining_type='NONE', **fields).text}}}",
      ssd.problem(seed, priors=8, classes=3, most=3))
-    for seed, fields in enumerate([{}, {"conf_loss_type": "LOGISTIC", "code_type": "CENTER_SIZE"}, {"loc_loss_type": "L2"}])
+    for seed, fields in enumerate(BOXES)
 ]  # fmt: skip
 ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {

@@ -6,7 +6,7 @@ import pytest
 
 from netc.errors import SpecError
 from netc.spec import parse_prototxt, parse_yaml
-from netc.spec.convert import to_prototxt
+from netc.spec.write import to_prototxt
 
 LAYER = 'layer { name: "a" type: "%s" bottom: "x" top: "y" %s }'
 
