@@ -19,7 +19,7 @@ from netc.spec.other_names import FIELDS, TYPES
 # The order of pages in `netc help`.
 PAGES = (
     "nets", "blocks", "losses", "training", "fine_tune", "data", "tables", "predict", "zoo", "recurrent", "ctc", "transformers",
-    "segmentation", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility",
+    "segmentation", "detection", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility",
     "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
@@ -41,7 +41,7 @@ SYNONYMS = {
     "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",),
     "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
-    "iou": ("segmentation", "MeanIoU"), "ocr": ("ctc",), "speech": ("ctc",),
+    "bounding_boxes": ("detection",), "iou": ("segmentation", "MeanIoU", "DetectionEvaluate"), "ssd": ("detection",), "ocr": ("ctc",), "speech": ("ctc",),
     "lr_finder": ("find-lr",), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
     "metrics": ("losses", "Accuracy", "AUC", "R2"), "moving_average": ("ema",),
     "one_cycle": ("onecycle",), "onnx": ("fine_tune", "step-file", "convert"),
