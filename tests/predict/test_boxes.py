@@ -89,7 +89,7 @@ def test_text_tables_and_json(tmp_path: Path) -> None:
     assert (
         lines[0] == "input,class,score,xmin,ymin,xmax,ymax"
         and len(lines) == 3
-        and lines[2].split(",")[1:] == ["dog", "0.6", *"30 20 60 40".split()]
+        and lines[2].split(",")[1:] == ["dog", "0.6", *["30", "20", "60", "40"]]
     )
     said = json.loads(FORMS[".json"]([first, none]))
     assert said[1]["objects"] == [] and said[0]["objects"][0] == {

@@ -5,7 +5,8 @@ from pathlib import Path
 from netc.spec.job import load_job
 
 NET = """
-layer { name: "data" type: "Input" top: "d" top: "label" input_param { shape { dim: 1 dim: 1 dim: 3 dim: 7 } shape { dim: 1 dim: 1 dim: 2 dim: 8 } } }
+layer { name: "data" type: "Input" top: "d" top: "label"
+  input_param { shape { dim: 1 dim: 1 dim: 3 dim: 7 } shape { dim: 1 dim: 1 dim: 2 dim: 8 } } }
 layer { name: "a" type: "DetectionEvaluate" bottom: "d" bottom: "label" top: "a" detection_evaluate_param { num_classes: 3 } }
 layer { name: "b" type: "DetectionEvaluate" bottom: "d" bottom: "label" top: "b"
   detection_evaluate_param { num_classes: 3 ap_version: "Integral" } }
