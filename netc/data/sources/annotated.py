@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from netc.data.choice import database_kind
+from netc.data.choice import check_there, database_kind
 from netc.data.detection.annotated import Annotated
 from netc.data.detection.database import annotated_database
 from netc.data.detection.files import annotated_files
@@ -13,7 +13,7 @@ from netc.data.named.drawn_boxes import drawn_boxes
 from netc.data.source import Request, Table
 from netc.data.sources.leveldb import LevelDb
 from netc.data.sources.lmdb import Lmdb
-from netc.errors import DataError, near
+from netc.errors import DataError
 from netc.registry import source
 
 
@@ -37,10 +37,7 @@ def annotated_of(request: Request) -> Annotated:
             )
         return drawn_boxes(record, request.phase)
     stated = _classes(request)
-    if not request.path.exists():
-        beside = [p.name for p in request.path.parent.iterdir()] if request.path.parent.is_dir() else []
-        text = f"{str(request.path)!r} is neither a data set nor a file or folder. {near(request.path.name, beside)}"
-        raise DataError(text.strip(), field="source")
+    check_there(request)
     kind = database_kind(request.path) or ("leveldb" if param.backend == param.LEVELDB else "lmdb") * param.HasField("backend")
     if kind:
         return annotated_database(Lmdb(request.path) if kind == "lmdb" else LevelDb(request.path), stated, own.HasField("anno_type"))
