@@ -14,8 +14,8 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
     """Return `net` (phase TEST) without labels, losses and metrics. A loss of scores becomes the layer that it implies (Softmax), once.
 
     This layer writes the second top of the loss, if there is one.
-    If the net silences all its outputs, they are its outputs. A layer with its own loss loses that top and those after it. If the blobs by which a layer selects rows (Filter) are missing, the layer
-    passes its first bottom on.
+    If the net silences all its outputs, they are its outputs. A layer with its own loss loses that top and those after it. If the blobs by
+    which a layer selects rows (Filter) are missing, the layer passes its first bottom on.
     """
     inputs = inputs_of(net)
     taken, made = _taken(net), _made(net)
