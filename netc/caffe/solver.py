@@ -35,15 +35,18 @@ class Solver:
         if schedules.follows_tests(job.solver.lr_policy):
             text = f"`lr_policy` {job.solver.lr_policy!r} follows the tests, which a script runs itself; `netc train` supports it."
             raise SpecError(Diagnostic(job.solver_place("lr_policy"), f"Solver: {text}"))
-        self._program: Program = program(job, backend())
+        if schedules.by_length(job.settings) and not (job.solver.HasField("max_iter") or job.solver.HasField("max_epoch")):
+            text = f"`lr_policy` {job.solver.lr_policy!r} depends on the length of the training. Set `max_iter`."
+            raise SpecError(Diagnostic(job.solver_place("lr_policy"), f"Solver: {text}"))
+        self._program: Program = program(job, backend(), needs_length=False)
         self.param: pb.SolverParameter = job.solver
         self.net = Net.of_job(job, self._program.train_net)
-        self.test_nets = [Net.of_job(job, net, self.net._states) for net in self._program.test_nets]
+        self.test_nets = [Net.of_job(job, net, self.net._states) for net in self._program.test_nets if self._program.tested]
         self.iter, self.lr = 0, 0.0
         self._slots = {n: a for n, a in self._program.start().items() if n not in self.net._states}
         self._update = Session(self._program.model("update"), self._program.backend)
         self._callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
-        for weights in (name for text in job.solver.weights for name in text.split(",")):
+        for weights in job.weights:
             self.net.copy_from(weights)
 
     def step(self, iterations: int) -> None:

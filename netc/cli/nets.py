@@ -7,7 +7,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import allows_python, compilation_of, note, options
+from netc.cli.options import allows_python, compilation_of, note, options, stages
 
 if TYPE_CHECKING:
     from netc.commands.export import Options
@@ -57,7 +57,7 @@ def init(file: str, source: str, labels: tuple[str, ...], query: str, model: str
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option(
     "--data",
     "everything",
@@ -93,7 +93,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print the net as YAML in which all blocks and repeats are expanded.")
 def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", as_json: bool, as_yaml: bool) -> None:
@@ -151,7 +151,7 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Draw only the layers of this phase [default: both, marked].")
 @click.option(
     "--graph",
@@ -178,7 +178,7 @@ def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped
 
 @main.command("compile")
 @click.argument("net")
-@options("set", "plugin", "unknown", "target")
+@options("set", "state", "plugin", "unknown", "target")
 @click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Write the files into this folder.")
 @click.option(
     "--inline", is_flag=True, help="Write models without ONNX functions, for runtimes that lack them: OpenVINO, tract, onnx.reference."
@@ -203,7 +203,7 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dro
 @main.command()
 @click.argument("source")
 @click.argument("weights", nargs=-1)
-@options("set", "plugin", "unknown")
+@options("set", "state", "plugin", "unknown")
 @click.option(
     "-o", "--output", metavar="FILE", help="Write to this file; the suffix selects the format [default: print the other text format]."
 )
@@ -234,8 +234,7 @@ def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], p
     from netc.spec.convert import convert_job
 
     if folder.is_list(source) and not weights:
-        passed = click.get_current_context().find_root().params
-        arguments = folder.arguments(overrides, plugins, dropped, onnx, bool(passed["allow_python"]))
+        arguments = folder.arguments(overrides, plugins, dropped, onnx, stages(), allows_python())
         found = folder.convert(source, output, arguments, force, lambda line: note(line) if not as_json else None)
         click.echo(json.dumps(found.as_json, indent=1)) if as_json else terminal.document("\n".join(found.table) + "\n")
         sys.exit(found.exit_code)

@@ -58,6 +58,30 @@ def _onnx(command: Any) -> Any:
     return made
 
 
+def _kept(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep the value of an option for `compilation_of`."""
+    ctx.meta[f"netc.{param.name}"] = value
+
+
+def _state(command: Any) -> Any:
+    """Decorator that adds --stage and --level, which `compilation_of` reads."""
+    stage = click.option("--stage", "stages", multiple=True, expose_value=False, callback=_kept, metavar="NAME",
+                         help="Include the layers of this stage, in addition to those of the net's state. Can be repeated.")  # fmt: skip
+    level = click.option("--level", type=int, expose_value=False, callback=_kept, metavar="N",
+                         help="Include the layers of this level [default: that of the net's state].")  # fmt: skip
+    return stage(level(command))
+
+
+def stages() -> list[str]:
+    """The options --stage and --level of this command, to pass on."""
+    meta = click.get_current_context().meta
+    level = meta.get("netc.level")
+    return [
+        *(word for name in meta.get("netc.stages", ()) for word in ("--stage", name)),
+        *(() if level is None else ("--level", str(level))),
+    ]
+
+
 def options(*names: str) -> Callable[[Any], Any]:
     """Decorator that adds shared options, by their keys in `known`."""
     known: dict[str, Callable[[Any], Any]] = {
@@ -65,6 +89,7 @@ def options(*names: str) -> Callable[[Any], Any]:
                             help="Change a field, e.g. solver.max_iter=500. Can be repeated."),
         "unknown": _unknown,
         "onnx": _onnx,
+        "state": _state,
         "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE",
                                help="Load a Python file with your own layers, optimizers or data sources."),
         "provider": click.option("--provider", default="auto", show_default=True, metavar="NAME[:DEVICE]",
@@ -108,12 +133,15 @@ def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...
     """Load plug-ins and start to compile a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
     from netc.compiler import compilation
+    from netc.netc_pb2 import NetState
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
     for type_ in sorted(registry.layer.replaced):
         note(f"The plug-in's layer type {type_} replaces netc's own.")
-    made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python())
+    meta = click.get_current_context().meta
+    state = NetState(stage=meta.get("netc.stages", ()), level=meta.get("netc.level"))
+    made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python(), state)
     for warning in made.job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return made

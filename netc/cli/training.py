@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @main.command()
 @click.argument("net", required=False)
-@options("set", "plugin", "unknown", "provider", "target", "threads", "zoo")
+@options("set", "state", "plugin", "unknown", "provider", "target", "threads", "zoo")
 @click.option(
     "--resume",
     is_flag=False,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     help="Start from these weights, matched by layer name: .safetensors, .caffemodel or a model in the zoo.",
 )
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Write runs into this folder.")
+@click.option("--iterations", type=click.IntRange(1), metavar="N", help="Train this many iterations; the same as --set solver.max_iter=N.")
 @click.option("--caffe-log", is_flag=True, help="Also write log lines in Caffe's format to stderr.")
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (see solver.watch_interval).")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 @click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign the published model with this secret key (see netc zoo keygen).")
 def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, target: str | None,
           threads: int | None, zoo: str, resume: str | None, allow_changed: bool, snapshot: str | None, weights: tuple[str, ...],
-          runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
+          runs: str, iterations: int | None, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None,
+          sign: str | None) -> None:  # fmt: skip
     """Train a net and publish the result.
 
     NET is a net file that contains a solver (YAML or protobuf text), a Caffe solver file, or the name of a net that comes with
@@ -64,6 +66,7 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
     from netc.zoo.model_info import missing_licences
 
     net, resume = _net_and_run(net, resume)
+    overrides += (f"solver.max_iter={iterations}",) if iterations else ()
     made = compilation_of(net, overrides, plugins, dropped)
     if publish is None:
         missing = [] if overrides else missing_licences(made)
@@ -147,7 +150,7 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 @main.command()
 @click.argument("net", required=False)
 @click.option("--model", metavar="NET", help="Test this net; the same as the argument NET, in Caffe's form.")
-@options("set", "plugin", "unknown", "provider", "threads")
+@options("set", "state", "plugin", "unknown", "provider", "threads")
 @click.option(
     "--weights",
     required=True,
@@ -179,7 +182,7 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 
 @main.command("find-lr")
 @click.argument("net")
-@options("set", "plugin", "unknown", "provider", "target", "threads")
+@options("set", "state", "plugin", "unknown", "provider", "target", "threads")
 @click.option("--from", "low", default=1e-7, show_default=True, type=float, metavar="RATE", help="Start with this rate.")
 @click.option("--to", "high", default=10.0, show_default=True, type=float, metavar="RATE", help="End with this rate.")
 @click.option("--iterations", default=100, show_default=True, type=int, help="Train this many iterations.")
@@ -220,7 +223,7 @@ def find_lr(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], drop
 
 @main.command("time")
 @click.argument("net")
-@options("set", "plugin", "unknown", "provider", "threads")
+@options("set", "state", "plugin", "unknown", "provider", "threads")
 @click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Measure this many steps.")
 def time_(
     net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, threads: int | None, iterations: int
@@ -241,7 +244,7 @@ def time_(
 
 @main.command("extract-features")
 @click.argument("net")
-@options("set", "plugin", "unknown", "provider", "threads")
+@options("set", "state", "plugin", "unknown", "provider", "threads")
 @click.option("--weights", required=True, multiple=True, metavar="FILE", help="Load these weights, a file or a model in the zoo.")
 @click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Write these blobs of the test net.")
 @click.option("--iterations", type=click.IntRange(1), help="Read this many batches [default: the whole test set].")

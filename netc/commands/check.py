@@ -72,7 +72,9 @@ def report(program: Program, everything: bool = False) -> Report:
     warned = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
     ops, lacks = _providers(program)
     told = learning.learning(program), learning.chooses(program)
-    return Report(rows(program), *told, parameter_count(program), memory(program, stored), ops, lacks, seen, missing, warned)
+    return Report(
+        rows(program), *told, parameter_count(program), memory(program, stored), ops, lacks, seen, missing + program.missing_means, warned
+    )
 
 
 def rows(program: Program) -> list[Row]:
@@ -107,8 +109,9 @@ def _shared_rows(seen: Iterable[Seen]) -> Iterator[Diagnostic]:
 
 
 def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
-    """The number of op types of each model, and the ops that providers lack."""
-    graphs = ({"training": program.plain_graph("train")} if program.trains else {}) | {"deployed": program.deploy[0].graph}
+    """The number of op types of each model, and the ops that providers lack. The model to deploy contains the mean of the data."""
+    graphs = {"training": program.plain_graph("train")} if program.trains else {}
+    graphs |= {"deployed": program.deploy[0].graph} if not program.missing_means else {}
     kept = {name: simplify(graph) for name, graph in graphs.items()}
     kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # Python runs between parts of it, on the CPU
     needed = {name: needs(graph) for name, graph in kept.items()}

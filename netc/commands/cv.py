@@ -104,7 +104,7 @@ def cv(options: CvOptions, say: Say) -> Path:
 
 def _net_text(program: Program, folder: Path) -> str:
     """The net of the first fold, without a seed that was drawn."""
-    net = moved_to(folder, program.job.resolved(), program.job.base)
+    net = moved_to(folder, program.job.resolved(), program.job.places)
     if program.job.draws_seed:
         net.solver.random_seed = -1
     return to_yaml(net, short=False)

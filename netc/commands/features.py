@@ -36,6 +36,7 @@ def features_command(
     if suffix not in SEVERAL and len(blobs) > 1:
         kind = suffix if suffix in FILES else "an LMDB"
         raise SpecError(f"{output}: {kind} stores one blob; use a .npz file for {len(blobs)} blobs")
+    compilation.nets.check_test_data()
     program, threads, _ = compiled_program(compilation.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, (lowered, _) = program.job, program.test
     unknown = [f"the test net has no blob {name!r}. {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]

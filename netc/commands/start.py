@@ -107,7 +107,7 @@ def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]
 def _net_text(program: Program, folder: Path) -> str:
     """The net of a run as a file in its folder, from which the run can be repeated."""
     job = program.job
-    net = stated(moved_to(folder, job.resolved(), job.base), program.train_net.learned)
+    net = stated(moved_to(folder, job.resolved(), job.places), program.train_net.learned)
     net = pinned(net, files_of(program.train_net.layers))
     net.name = net.name or job.name
     return to_yaml(net, short=False)
@@ -115,7 +115,7 @@ def _net_text(program: Program, folder: Path) -> str:
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run from initial values, weights or a snapshot. With a snapshot, `weights` of the solver are ignored, as in Caffe."""
-    files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
+    files = [] if options.snapshot_file else weights_files([*program.job.weights, *options.weights])
     bases = [str(file.path) for file in files_of(program.train_net.layers).values()]
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())

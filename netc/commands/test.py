@@ -25,6 +25,7 @@ def test_command(
 
     `note` receives messages on layers without weights, skipped images, and dropped information such as alpha channels.
     """
+    compilation.nets.check_test_data()
     program, threads, _ = compiled_program(compilation.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, states = program.job, program.start() | loaded_weights(program, weights, note, whole=True)
     tested = TestNet(program, 0, threads, States(STATE.named(states), program.backend))

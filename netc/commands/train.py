@@ -68,7 +68,7 @@ def _compiled(compilation: Compilation, options: TrainOptions, resumable: Resuma
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
         return compiled_program(compilation.with_learned(known_rows(own)), *where)
-    files = [*compilation.job.solver.weights, *options.weights]
+    files = [*compilation.job.weights, *options.weights]
     learned = {top: known.for_training() for top, known in known_rows(files).items()}
     try:
         return compiled_program(compilation.with_learned(learned), *where)

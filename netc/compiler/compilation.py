@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.compiler.lower import Lowered, lower
 from netc.compiler.matrices import idle
@@ -24,7 +25,7 @@ from netc.graph.tensor_type import Dim
 from netc.net.model import Epoch, ResolvedNet
 from netc.net.variants import pretraining
 from netc.spec.document import NOTHING, Dropped
-from netc.spec.job import Job, read_job
+from netc.spec.job import ANY_STATE, Job, read_job
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ class Compilation:
 
     @cached_property
     def max_iter(self) -> int | None:
-        """The number of training iterations; None if max_epoch is set and no source ends."""
+        """The number of training iterations; None if the solver has no length, or if max_epoch is set and no source ends."""
         epoch = self.train_net.epoch or Epoch(None, 1)
-        known = epoch.rows is not None or self.job.solver.HasField("max_iter")
+        settings = self.job.settings
+        known = settings.max_iter is not None or (epoch.rows is not None and settings.max_epoch is not None)
         return schedules.max_iterations(self.job, epoch.rows, epoch.batch) if known else None
 
     @cached_property
@@ -136,15 +138,19 @@ class Compilation:
         """The multiply-adds of one training step; without a solver, of a forward pass of the training batch."""
         return cost.total(self.steps.train if self.trains else self.train.graph)
 
-    def check(self, needs_solver: bool = True) -> None:
-        """Raise a SpecError that lists all errors of the nets and the solver. A job without a solver can be valid."""
+    def check(self, needs_solver: bool = True, needs_length: bool | None = None) -> None:
+        """Raise a SpecError that lists all errors of the nets and the solver. A job without a solver can be valid.
+
+        `needs_length`: whether the solver must state its length, by default if the solver is needed.
+        """
+        needs_length = needs_solver if needs_length is None else needs_length
         registry.load()
         if self.job.errors:
             raise SpecError(*self.all_errors())
         errors = list(self.nets.errors)
         if self.trains or needs_solver:
             for stage in self.stages:
-                errors += [*solver_errors(stage.job, stage.layer), *stage.missing(lambda made: made.train_net)]
+                errors += [*solver_errors(stage.job, stage.layer, needs_length), *stage.missing(lambda made: made.train_net)]
             for stage in self.stages if not errors else ():
                 errors += stage.missing(lambda made: made.steps)
             errors += [] if errors else self._misfits()
@@ -154,7 +160,7 @@ class Compilation:
     def _misfits(self) -> Iterator[Diagnostic]:
         """The errors of a solver that is right on its own, but does not fit the nets."""
         job, policy = self.job, self.job.settings.lr_policy
-        if schedules.follows_tests(policy) and not self.test_nets[0].feeds_itself:
+        if schedules.follows_tests(policy) and not (self.nets.tested and self.test_nets[0].feeds_itself):
             text = f"Solver: `lr_policy` {policy!r} needs tests, but the test net has no data source."
             yield Diagnostic(job.solver_place("lr_policy"), text)
         for k, pattern, suggestion in idle(job.solver.adamw, self.train.parameters):
@@ -172,17 +178,21 @@ class Compilation:
         """All errors in the texts of the job, and in its nets and its solver as far as the texts allow checking them."""
         job, (document, at) = self.job, self.job.solver_at
         read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.errors)
-        found = [*job.errors, *self.nets.all_errors(), *(solver_errors(job) if read else ())]
+        found = [*job.errors, *self.nets.all_errors(), *(solver_errors(job, needs_length=False) if read else ())]
         files = list(dict.fromkeys(d.place.file if d.place else "" for d in found))
         return sorted(found, key=lambda d: (files.index(d.place.file if d.place else ""), d.position))
 
 
-def load(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Compilation:
+def load(
+    path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False, state: pb.NetState = ANY_STATE
+) -> Compilation:
     """Return the compilation of a net file, or of a solver file that names its nets. `allow_python` lets their Python layers run.
+
+    `state` has more stages, and a level if it is set.
 
     If the texts have errors, the SpecError lists them, and the errors of the nets and the solver as far as these can be checked.
     """
-    made = Compilation.of(read_job(path, overrides, dropped, allow_python))
+    made = Compilation.of(read_job(path, overrides, dropped, allow_python, state))
     if made.job.errors:
         raise SpecError(*made.all_errors())
     return made

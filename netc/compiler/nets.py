@@ -11,9 +11,11 @@ from netc.compiler.raw_columns import column_errors, table_of
 from netc.errors import Diagnostic, Place, SpecError
 from netc.graph.tensor_type import Dim
 from netc.net.model import TEST, TRAIN, ResolvedNet
+from netc.net.phases import State, has_data, hides_data, no_data
 from netc.net.rates import Rates
 from netc.net.resolve import judged
 from netc.net.variants import deployed
+from netc.spec.document import Document
 from netc.spec.job import Job
 
 
@@ -40,13 +42,37 @@ class JobNets:
     @cached_property
     def tables(self) -> data.Tables:
         """The data that the data layers read; each table is opened once."""
-        return data.Tables(self.job.base, self.job.seed)
+        return data.Tables(self.job.base, self.job.seed, self.job.places.current)
 
     @cached_property
     def judged_train(self) -> Judged:
-        """The net for training."""
-        job = self.job
-        return self._judged(judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), self.tables, job.learned))
+        """The net for training. If it has data only in TEST and is not trained, these are the layers of TEST."""
+        job, rules = self.job, TEST if self.lacks_train else TRAIN
+        return self._judged(judged(job.net(TRAIN), TRAIN, *job.state(rules), self.tables, job.learned, rules))
+
+    @cached_property
+    def lacks_train(self) -> str:
+        """Why the net cannot be trained: it has data only in TEST. "" if it has data for training, or has a solver."""
+        return "" if self.job.solver.ListFields() else self._lacks(self.job.train, TRAIN, TEST)
+
+    @cached_property
+    def lacks_test(self) -> str:
+        """Why the net cannot be tested: it has data only in TRAIN. "" if it has test data, or the solver asks for tests."""
+        return "" if self.job.asks_for_tests else self._lacks(self.job.test, TEST, TRAIN)
+
+    @property
+    def tested(self) -> bool:
+        """Whether training tests the net."""
+        return self.job.tested and not self.lacks_test
+
+    def _lacks(self, document: Document, phase: str, other: str) -> str:
+        own, others = (State.of(document.message, p, *self.job.state(p)) for p in (phase, other))
+        return "" if has_data(document, own) or not (has_data(document, others) or hides_data(document, others)) else no_data(document, own)
+
+    def check_test_data(self) -> None:
+        """SpecError if the net has no data in phase TEST."""
+        if self.lacks_test:
+            raise SpecError(Diagnostic(self.job.test.place(), self.lacks_test))
 
     def _judged(self, found: tuple[ResolvedNet, list[Diagnostic]]) -> Judged:
         return Judged(replace(found[0], rates=Rates.of(self.job.solver)), tuple(found[1]))
@@ -62,9 +88,10 @@ class JobNets:
         job, made = self.job, dict[object, Judged]()
 
         def test(number: int) -> Judged:
-            document, state = job.net(TEST, number), job.state(TEST, number)
+            rules = TRAIN if self.lacks_test else TEST
+            document, state = job.net(TEST, number), job.state(rules, number)
             if (which := (id(document), state)) not in made:
-                made[which] = self._judged(judged(document, TEST, *state, self.tables, self.learned))
+                made[which] = self._judged(judged(document, TEST, *state, self.tables, self.learned, rules))
             return made[which]
 
         return tuple(map(test, range(len(job.tests))))
@@ -81,6 +108,10 @@ class JobNets:
 
     def net(self, phase: str, stages: Iterable[str] | None = None, level: int | None = None) -> ResolvedNet:
         """Return the net in a phase, with the job's own state or in the given stages. SpecError lists its errors."""
+        if stages is None and phase == TEST:
+            self.check_test_data()
+        if stages is None and self.lacks_train and phase == TRAIN:
+            raise SpecError(Diagnostic(self.job.train.place(), self.lacks_train))
         if stages is None:
             return self.train_net if phase == TRAIN else self.judged_tests[0].right()
         learned = self.job.learned if phase == TRAIN else self.learned

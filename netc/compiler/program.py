@@ -24,6 +24,7 @@ from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
 from netc.compiler.metadata import (
     average_facts,
+    channel_facts,
     dynamic_sizes,
     meanings,
     noise_facts,
@@ -35,7 +36,7 @@ from netc.compiler.metadata import (
 )  # fmt: skip
 from netc.compiler.raw_columns import named_outputs, table_facts
 from netc.compiler.step import StepGraphs, watch_graph
-from netc.errors import Diagnostic
+from netc.errors import DataError, Diagnostic
 from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
@@ -101,6 +102,11 @@ class Program:
         return self.compilation.steps
 
     @property
+    def tested(self) -> bool:
+        """Whether training tests the net: not if the solver has no test net, or the net no test data."""
+        return self.compilation.nets.tested
+
+    @property
     def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
         """The nets in phase TEST, each with its batch size: "N", or a number if the net fixes it."""
         return self.compilation.tests
@@ -114,6 +120,11 @@ class Program:
     def deploy(self) -> tuple[Lowered, Dim]:
         """The net without labels and losses, and its batch size."""
         return self.compilation.nets.deploy
+
+    @property
+    def missing_means(self) -> list[DataError]:
+        """The errors of mean files that do not exist. The deployed net contains the means, so it cannot be made without them."""
+        return [error for layer in self.test_net.sources if layer.reader and (error := layer.reader.missing_mean)]
 
     @cached_property
     def stages(self) -> tuple["Program", ...]:
@@ -222,13 +233,22 @@ class Program:
         said = self.metadata("open" if states is None else "model", graph, PORTABLE) | {"batch": inputs, "classes": list(self.classes)}
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in self.compilation.nets.deployed.sources]
-        said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
+        said |= next(
+            (
+                layer.source.reading | data.resized(layer.param) | channel_facts(layer.source)
+                for layer in self.test_net.sources
+                if layer.source
+            ),
+            {},
+        )
         said |= table_facts(self.test_net) | meanings(self.compilation.nets.deployed, outputs)
         return graph, said
 
     @property
     def pinned(self) -> list[Diagnostic]:
         """Why the deployed net accepts only certain sizes of batches or sequences; empty if it accepts any."""
+        if self.missing_means:
+            return []
         lowered, batch = self.deploy
         takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
         return [Diagnostic(diagnostic.place, f"takes {takes}: {pin_text(diagnostic)}") for diagnostic in lowered.pinned]
@@ -271,14 +291,14 @@ class Program:
         return facts | ({"pinned": [pin_text(diagnostic) for diagnostic in lowered.pinned]} if lowered.pinned else {})
 
 
-def program(job: Job, backend: Backend = PORTABLE, needs_solver: bool = True) -> Program:
+def program(job: Job, backend: Backend = PORTABLE, needs_solver: bool = True, needs_length: bool | None = None) -> Program:
     """Return the program of a job after all checks. SpecError lists the errors of the nets and the solver together."""
-    return checked(Compilation.of(job), backend, needs_solver)
+    return checked(Compilation.of(job), backend, needs_solver, needs_length)
 
 
-def checked(made: Compilation, backend: Backend = PORTABLE, needs_solver: bool = True) -> Program:
-    """Return the program of a compilation after all checks. SpecError lists the errors of the nets and the solver together."""
-    made.check(needs_solver)
+def checked(made: Compilation, backend: Backend = PORTABLE, needs_solver: bool = True, needs_length: bool | None = None) -> Program:
+    """Return the program of a compilation after all checks, see `Compilation.check`."""
+    made.check(needs_solver, needs_length)
     return Program(made, backend)
 
 

@@ -25,8 +25,15 @@ ROOTS = ("momentum", "momentum2", "rms_decay", "ema")  # decay rates: with a rat
 OWN_FIELDS = 1420  # from this number on, a field of a policy or an optimizer is an error with another one; Caffe's fields are not
 
 
-def solver_errors(job: Job, layer: str | None = None) -> list[Diagnostic]:
-    """The errors of a solver, or of a stage that pretrains `layer`: unknown types, missing or unused fields, numbers out of range."""
+WAYS = "`--iterations 1000` or `--set solver.max_iter=1000`"
+LENGTH = f"The length of the training is missing. Set `max_iter` or `max_epoch`, for example with {WAYS}."
+
+
+def solver_errors(job: Job, layer: str | None = None, needs_length: bool = True) -> list[Diagnostic]:
+    """The errors of a solver, or of a stage that pretrains `layer`: unknown types, missing or unused fields, numbers out of range.
+
+    A script or `netc check` does not need the length of the training.
+    """
     solver, errors = job.solver, []
 
     def error(text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
@@ -44,8 +51,9 @@ def solver_errors(job: Job, layer: str | None = None) -> list[Diagnostic]:
     policy = solver.lr_policy or "fixed"
     for name, text, suggestion in _policy_errors(job, policy):
         error(text, *([name] if name else []), suggestion=suggestion)
-    if solver.HasField("max_iter") == solver.HasField("max_epoch"):
-        error("Set either `max_iter` or `max_epoch`, the length of the training.", *(["max_epoch"] if solver.HasField("max_epoch") else []))
+    lengths = solver.HasField("max_iter") + solver.HasField("max_epoch")
+    if lengths == 2 or (needs_length and not lengths):
+        error("Set either `max_iter` or `max_epoch`, not both." if lengths else LENGTH, *["max_epoch"] * (lengths == 2))
     if solver.HasField("stepsize") and solver.stepsize < 1 and policy == "step":
         error("`stepsize` must be at least 1.", "stepsize")
     if solver.regularization_type not in ("L1", "L2"):

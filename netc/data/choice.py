@@ -3,13 +3,24 @@
 import os
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from netc import netc_pb2 as pb
+from netc.data.sheet import SUFFIXES
 from netc.data.source import Request, Table
 from netc.errors import DataError, Diagnostic, near
 from netc.files import open_plain
 from netc.registry import Registry, dataset, source
+from netc.spec.places import Places, there
+
+FIELDS_OF = {  # fields of data_param that only some files have
+    "columns": ("tables", "a table", SUFFIXES),
+    "image_column": ("tables", "a table", SUFFIXES),
+    "channels_last": ("arrays", "an array", (".npy", ".npz")),
+    "arrays": ("files of arrays", "one", (".npz",)),
+}
 
 
 def source_function(request: Request) -> Callable[[Request], Table]:
@@ -33,7 +44,7 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
         raise DataError(f"`source` is missing. {wanted}", field="source")
     path = request.path
     if not os.path.exists(path):  # also False for a text that cannot be a file name
-        raise DataError(_not_there(path, text))
+        raise DataError(_not_there(request))
     if database := database_kind(path):
         return source, database
     if param.HasField("backend"):
@@ -69,14 +80,43 @@ def _check_plain(path: Path) -> None:
         raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
 
 
-def _not_there(path: Path, name: str) -> Diagnostic:
+def _not_there(request: Request) -> Diagnostic:
     """The error for a source that is neither a file nor a data set, with similar names."""
+    path, name = request.path, request.source
+    if request.current and (path.suffix or len(Path(name).parts) > 1):
+        return places_of(request).missing(name)
     beside = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
     if path.suffix:
         text = f"There is no file {str(path)!r}. Paths are relative to the folder of the net."
         return Diagnostic(None, text, near(path.name, beside) or None)
-    text = f"{name!r} is neither a data set nor a file or folder."
+    text = f"{name!r} is neither a data set nor a file or folder.{places_of(request).looked(name)}"
     return Diagnostic(None, text, near(name, [*dataset, *beside]) or near(name, dataset))
+
+
+def check_fields(layer: pb.LayerParameter) -> None:
+    """DataError for fields that belong to other sources, or exclude each other."""
+    param, suffix = layer.data_param, Path(layer.data_param.source).suffix.lower()
+    for field, (kind, one, suffixes) in FIELDS_OF.items():
+        if getattr(param, field) and (suffix not in suffixes or param.source in dataset):
+            raise DataError(f"`{field}` is for {kind} ({', '.join(suffixes)}), and {param.source!r} is not {one}.", field=field)
+    for field in ("one_hot", "one_channel"):
+        if getattr(param, field) and not param.arrays:
+            raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
+    if param.part_column and not param.image_column:
+        raise DataError("`part_column` is for tables of images. `image_column` is missing.", field="part_column")
+    if param.columns and param.image_column:
+        raise DataError("`columns` is for tables of numbers. With `image_column` the net reads images only.", field="columns")
+
+
+def places_of(request: Request) -> Places:
+    """Where the relative paths of a layer start."""
+    return Places(request.base, request.current)
+
+
+def check_there(request: Request) -> None:
+    """DataError if the file or folder of the source does not exist."""
+    if not there(request.path):
+        raise DataError(replace(places_of(request).missing(request.source), field="source"))
 
 
 def check_names(source: str, classes: tuple[str, ...]) -> None:

@@ -13,27 +13,21 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.batches import Feed
-from netc.data.choice import check_names, source_function, source_name
+from netc.data.choice import check_fields, check_names, source_function, source_name
 from netc.data.learned import Learned, is_table
 from netc.data.order import held_out
 from netc.data.settings import setting
-from netc.data.sheet import SUFFIXES, read_sheet
+from netc.data.sheet import read_sheet
 from netc.data.source import Description, Request, Source, Table, TopSpec
-from netc.data.transforms.checks import unfinished
+from netc.data.transforms.checks import unboxed, unfinished
 from netc.data.transforms.mixing import tops_after
 from netc.data.transforms.normalization import normalisation
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 from netc.random import permutation
-from netc.registry import dataset
+from netc.spec.places import Places, there
 
 TRAIN = "TRAIN"
-FIELDS_OF = {  # fields of data_param that only some files have
-    "columns": ("tables", "a table", SUFFIXES),
-    "image_column": ("tables", "a table", SUFFIXES),
-    "channels_last": ("arrays", "an array", (".npy", ".npz")),
-    "arrays": ("files of arrays", "one", (".npz",)),
-}
 DRAFTED = ("folder", "images in a table", "images with masks")  # sources that read image files and resize them as Pillow does
 
 
@@ -61,6 +55,12 @@ class Reader:
         if seed != self.tables.seed:
             return Tables(self.tables.base, seed).reader(self.layer, phase or self.phase, self.known).open(seed, iter_size)
         return self.in_phase(phase or self.phase).source(iter_size)
+
+    @property
+    def missing_mean(self) -> DataError | None:
+        """The error if the mean file of the layer does not exist."""
+        name, tables = self.layer.transform_param.mean_file, self.tables
+        return None if not name or there(tables.base / name) else DataError(replace(tables.places.missing(name), field="mean_file"))
 
     def source(self, iter_size: int = 1) -> Source:
         """The source of this phase, cached."""
@@ -90,17 +90,21 @@ class Reader:
 
 
 class Tables:
-    """The tables of a job's data layers, each made once. `base` is the folder that data paths are relative to."""
+    """The tables of a job's data layers, each made once.
 
-    def __init__(self, base: str | Path = ".", seed: int = 0):
-        self.base, self.seed = Path(base), seed
+    `base` is the folder that data paths are relative to. `current`: they start from the current folder first, as in Caffe.
+    """
+
+    def __init__(self, base: str | Path = ".", seed: int = 0, current: bool = False):
+        self.base, self.seed, self.places = Path(base), seed, Places(Path(base), current)
         self._asked: dict[tuple[bytes, str, str], Table] = {}
         self._learned: dict[bytes, tuple[bytes, Learned]] = {}  # by a training layer: table key, what test rows need
         self._feeds: dict[tuple[bytes, str, int], Feed] = {}
 
     def reader(self, layer: pb.LayerParameter, phase: str, known: Learned | None = None) -> Reader:
         """The reader of a layer in `phase`. `known` sets its columns and classes. DataError for fields that its source does not have."""
-        _check_fields(layer)
+        layer = self.places.placed(layer)
+        check_fields(layer)
         stated = _key(layer)
         found = self.made(layer, phase, stated) if known is None else self._read_as(layer, phase, known, stated)
         if phase == TRAIN:
@@ -122,16 +126,19 @@ class Tables:
 
     def request(self, layer: pb.LayerParameter, phase: str, known: Learned | None = None) -> Request:
         """The argument of the source function for a layer."""
-        return Request(layer, phase, self.seed, self.base, setting(layer, "source"), known=known)
+        return Request(layer, phase, self.seed, self.places.own, setting(layer, "source"), known=known, current=self.places.current)
 
     def made(self, layer: pb.LayerParameter, phase: str, key: bytes, known: Learned | None = None) -> Reader:
         """The reader of a layer whose table has the cache key `key`."""
         request = self.request(layer, phase, known)
         table = self.table(request, key)
         param, first = layer.transform_param, table.description.tops[0]
-        if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
+        reader = Reader(self, layer, phase, key, table, _described(request, table), known)
+        if not table.absent and (missing := reader.missing_mean):
+            raise missing
+        if (param.mean_file or param.mean_value or param.std_value) and not (table.finished or table.absent) and first.dtype == "float32":
             normalisation(param, first.sizes, self.base)  # reports a mean of the wrong shape before training
-        return Reader(self, layer, phase, key, table, _described(request, table), known)
+        return reader
 
     def feed(self, reader: Reader, iter_size: int) -> Source:
         """The batches of a reader, cached."""
@@ -218,21 +225,6 @@ def _digest(known: Learned) -> bytes:
     return json.dumps(known.as_json(), sort_keys=True).encode()
 
 
-def _check_fields(layer: pb.LayerParameter) -> None:
-    """DataError for fields that belong to other sources, or exclude each other."""
-    param, suffix = layer.data_param, Path(layer.data_param.source).suffix.lower()
-    for field, (kind, one, suffixes) in FIELDS_OF.items():
-        if getattr(param, field) and (suffix not in suffixes or param.source in dataset):
-            raise DataError(f"`{field}` is for {kind} ({', '.join(suffixes)}), and {param.source!r} is not {one}.", field=field)
-    for field in ("one_hot", "one_channel"):
-        if getattr(param, field) and not param.arrays:
-            raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
-    if param.part_column and not param.image_column:
-        raise DataError("`part_column` is for tables of images. `image_column` is missing.", field="part_column")
-    if param.columns and param.image_column:
-        raise DataError("`columns` is for tables of numbers. With `image_column` the net reads images only.", field="columns")
-
-
 def _has(layer: pb.LayerParameter, base: Path, column: str) -> bool:
     """Whether the layer's table has a column of this name."""
     if column and is_table(layer):
@@ -260,6 +252,9 @@ def _described(request: Request, table: Table) -> Description:
 
 def _transformed(request: Request, table: Table, tops: tuple[TopSpec, ...]) -> tuple[tuple[TopSpec, ...], tuple[str, ...]]:
     """The tops after transform_param, and the names of those that it adds."""
+    if table.joint is not None:
+        return tops, ()
+    unboxed(request.layer.transform_param)
     if table.finished:
         unfinished(table.description.name, request.layer.transform_param)
         return tops, ()

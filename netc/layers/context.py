@@ -80,14 +80,14 @@ class Context:
         """Return the diagnostic of an error about a field of the layer."""
         return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
 
-    def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
-        """Create the layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
+    def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter, frozen: bool = False) -> Value:
+        """Create the layer's next parameter: started by `filler`, shared with all of the same `param.name`. It learns unless `frozen`."""
         start = partial(fillers.fill, shape, filler, self.seed, f"{self.layer.name}.{name}")
         try:
             fillers.check(shape, filler)
         except SpecError as e:
             raise self.error(str(e), *self._path_of(filler)) from e
-        return self._blob("parameter", name, shape, start)
+        return self._blob("parameter", name, shape, start, frozen=frozen)
 
     def _path_of(self, filler: pb.FillerParameter) -> tuple[str, ...]:
         """The fields of the layer's message that lead to a filler."""
@@ -167,12 +167,12 @@ class Context:
             sizes[0] = self.steps
         return leaf("Input", dtype, sizes, name=BATCH(top))
 
-    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float = 1.0) -> Value:
-        self.blobs.append(self._new_or_shared(kind, name, shape, start, decay))
+    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float = 1.0, frozen: bool = False) -> Value:
+        self.blobs.append(self._new_or_shared(kind, name, shape, start, decay, frozen))
         self.names.append((kind, name))
         return self.blobs[-1]
 
-    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float) -> Value:
+    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float, frozen: bool) -> Value:
         index = len(self.blobs)
         spec = self.layer.param.param[index] if index < len(self.layer.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
@@ -181,7 +181,7 @@ class Context:
         if owner is not None:
             self.states.setdefault(owner.node.name, owner)
             return self._share(owner, spec, shape, index, name)
-        state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay))
+        state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay, frozen))
         taken = self.states.get(state.node.name)
         # Two layers of one name are an error of the net, which is reported elsewhere.
         if taken is not None and (taken in self.blobs or taken.node.state.layer != self.layer.name):
@@ -192,10 +192,12 @@ class Context:
             self.shared[spec.name] = state
         return state
 
-    def _described(self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec, decay: float) -> StateInfo:
+    def _described(
+        self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec, decay: float, frozen: bool
+    ) -> StateInfo:  # fmt: skip
         """The description of a new parameter or statistic. `freeze` and `lr_mult` of layer and solver decide whether it learns."""
         full, own = f"{self.layer.name}.{name}", Rates.of(self.layer.param)
-        frozen = own.freezes(name) or self.rates.freezes(full)
+        frozen = frozen or own.freezes(name) or self.rates.freezes(full)
         mults = (0.0, 0.0)
         if kind == "parameter" and not frozen:
             mults = (spec.lr_mult * own.factor(name) * self.rates.factor(full), spec.decay_mult if spec.HasField("decay_mult") else decay)

@@ -68,6 +68,16 @@ def window_data(ctx: Context) -> tuple[Value, ...]:
     return data_(ctx)
 
 
+@layer("AnnotatedData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "data_param", "annotated_data_param"))
+def annotated_data(ctx: Context) -> tuple[Value, ...]:
+    """Images with boxes for detection: a database of AnnotatedDatum, a folder with Pascal VOC's or COCO's files, a table, `shape_boxes`.
+
+    The second top is SSD's label blob 1 x 1 x boxes x 8: number of the image, label, instance, xmin, ymin, xmax, ymax, difficult.
+    Coordinates are parts of the image. Each image has the same number of rows; rows without a box are -1. Blue comes before red.
+    """
+    return data_(ctx)
+
+
 @layer("Parameter", stem="param", bottoms=(0, 0))
 def parameter(ctx: Context) -> Value:
     """A trainable parameter as a blob of the net. It has the shape `shape` and starts at zero."""
@@ -93,10 +103,12 @@ def tree_data(ctx: Context) -> tuple[Value, ...]:
 
 def _transformed(ctx: Context, x: Value) -> Value:
     """(x - mean) * scale / std, the same as the source applies in testing."""
-    assert ctx.layer.source is not None
+    assert ctx.layer.source is not None and ctx.layer.reader is not None
     top, base = ctx.layer.source.tops[0], Path(ctx.layer.document.path).parent
     if top.dtype != "float32":
         return x
+    if missing := ctx.layer.reader.missing_mean:
+        raise missing
     norm = data.normalisation(ctx.param.transform_param, top.sizes, base, cropped=True)
     y = x if norm.mean is None else x - constant(norm.mean)
     return y if np.all(norm.factor == 1) else y * constant(norm.factor)

@@ -1,11 +1,9 @@
 """Checks of the layers of a net together: duplicate names, blobs that no layer writes, blobs that two layers write."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from netc.errors import MAX_ERRORS, Diagnostic, near
 from netc.net.model import Layer
-from netc.spec import Document
 
 
 def name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
@@ -16,20 +14,6 @@ def name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
             text = f"The layer at {first[layer.name].at()} has the same name. Weights are stored by layer name, so names must be unique."
             yield Diagnostic(layer.at("name"), f"Layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
-
-
-def left_out_blobs(document: Document, chosen: Iterable[tuple[int, Any]], phase: str) -> dict[str, str]:
-    """Error texts for the blobs that only layers of another phase write."""
-    numbers = {i for i, _ in chosen}
-    said = {}
-    for i, spec in enumerate(document.message.layer):
-        place = document.place("layer", i, "include" if spec.include else "exclude")
-        for top in spec.top if i not in numbers else ():
-            said[top] = (
-                f"No layer writes {top!r} in phase {phase}: {spec.name!r} does not run in it ({place}). "
-                f"Include it, or add a layer that writes {top!r} in {phase}."
-            )
-    return said
 
 
 def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Diagnostic]:

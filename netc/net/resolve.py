@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, NetcError, SpecError, Suggestion
-from netc.net.checks import blob_errors, left_out_blobs, name_errors, weight_errors
+from netc.net.checks import blob_errors, name_errors, weight_errors
 from netc.net.mixing import mixing_errors, with_partners
 from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, ResolvedNet
+from netc.net.phases import State, left_out
 from netc.spec import Document
 from netc.spec.ranges import range_errors
 from netc.spec.unknown_types import unknown_type
@@ -34,19 +35,21 @@ def resolve(
 
 def judged(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
-    learned: data.Known = data.NOTHING,
+    learned: data.Known = data.NOTHING, rules: str = "",
 ) -> tuple[ResolvedNet, list[Diagnostic]]:  # fmt: skip
-    """Return the net and its errors, without those of its text. The `doubt` of a layer marks whether it has one."""
+    """Return the net and its errors, without those of its text. The `doubt` of a layer marks whether it has one.
+
+    With `rules`, the layers are those of that phase, for a net that has data in only one.
+    """
     registry.load()
     param, errors = document.message, list[Diagnostic]()
-    state = param.state
-    stages, level = {*state.stage, *stages}, state.level if level is None else level
+    state = State.of(param, rules or phase, tuple(stages), level)
     chosen = []
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
             text = f"Layer {spec.name!r}: It has both `include` and `exclude` rules. Use only one kind."
             errors.append(Diagnostic(document.place("layer", i, "exclude"), text))
-        elif _included(spec, phase, level, stages):
+        elif state.runs(spec):
             chosen.append((i, spec))
     if not param.layer:
         errors.append(Diagnostic(document.place(), "The net has no layers."))
@@ -56,27 +59,12 @@ def judged(
     layers = with_partners([resolver.layer(i, spec) for i, spec in chosen])
     errors += [
         *name_errors(layers),
-        *blob_errors(layers, left_out_blobs(document, chosen, phase)),
+        *blob_errors(layers, left_out(document, [i for i, _ in chosen], state)),
         *range_errors(layers),
         *weight_errors(layers),
         *mixing_errors(layers),
     ]
     return ResolvedNet(param.name, phase, tuple(layers), document), sorted(errors, key=lambda d: d.position)
-
-
-def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
-    if spec.include:
-        return any(_met(rule, phase, level, stages) for rule in spec.include)
-    return not any(_met(rule, phase, level, stages) for rule in spec.exclude)
-
-
-def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> bool:
-    """Whether every condition of a rule holds (Caffe's StateMeetsRule)."""
-    if rule.HasField("phase") and pb.Phase.Name(rule.phase) != phase:
-        return False
-    if rule.HasField("min_level") and level < rule.min_level or rule.HasField("max_level") and level > rule.max_level:
-        return False
-    return stages.issuperset(rule.stage) and not stages.intersection(rule.not_stage)
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,12 @@ class Run:
         return test_rows.test_feeder(self.made)
 
     def batches(self, blobs: Mapping[str, str]) -> Iterator[tuple[Feeds, Feeds]]:
-        """Yield the feeds and the outputs of each test batch; `blobs` maps names of outputs to blobs of the test net."""
+        """Yield the feeds and the outputs of each test batch; `blobs` maps names of outputs to blobs of the test net.
+
+        A net without tests has no batches.
+        """
+        if not self.made.tested:
+            return iter(())
         return test_rows.batches(self.made, self.feeder, self.fed_states, self.threads, blobs, self.limit)
 
     @cached_property

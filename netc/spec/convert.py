@@ -6,8 +6,9 @@ from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, RunError, SpecError
 from netc.files import replace_file
 from netc.spec.document import NOTHING, Dropped
-from netc.spec.job import Job, is_solver
+from netc.spec.job import Job
 from netc.spec.loader import BINARY, PROTOTXT, YAML, load
+from netc.spec.solver_nets import is_solver
 from netc.spec.write import to_prototxt, to_yaml
 
 

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, Place, SpecError, folded, near
+from netc.errors import Diagnostic, Place, SpecError, folded
 from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
-from netc.spec.join import joined
-from netc.spec.loader import PROTOTXT, read
+from netc.spec.join import joined, only_trained
+from netc.spec.loader import read
+from netc.spec.measured import measured
 from netc.spec.model_files import digest, model_files
-from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
+from netc.spec.overrides import copy_of, overridden
+from netc.spec.places import Places, there
+from netc.spec.solver_nets import count_of_tests, is_solver, nets_of
 from netc.spec.solver_settings import SolverSettings
 
-MOST_TESTS = 100
+ANY_STATE = pb.NetState()
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,18 @@ class Job:
         return SolverSettings.of(self.solver)
 
     @property
+    def asks_for_tests(self) -> bool:
+        """Whether the solver itself asks for tests: how long they are, in which state, or of which net."""
+        solver = self.solver
+        return bool(len(solver.test_iter) or len(solver.test_net) or len(solver.test_net_param) or len(solver.test_state))
+
+    @property
+    def tested(self) -> bool:
+        """Whether training tests a net: not if the solver names only a net for training."""
+        alone = self.solver.HasField("train_net") or self.solver.HasField("train_net_param")
+        return self.asks_for_tests or not alone or self.solver.HasField("net") or self.solver.HasField("net_param")
+
+    @property
     def test(self) -> Document:
         """The first test net."""
         return self.tests[0]
@@ -64,6 +79,7 @@ class Job:
         """The fields that were dropped from the files, each with its place."""
         nets = (self.train, *self.tests)
         found = [w for d in (self.solver_at[0], *nets) for w in d.warnings] + paths.notes(nets, self.solver, self.solver_at)
+        found += [note for net in nets for note in self.places.ambiguous(net)]
         return [str(w) for w in folded(dict.fromkeys(found))]
 
     @property
@@ -112,6 +128,19 @@ class Job:
         return str(Path(self.train.path).parent)
 
     @property
+    def weights(self) -> list[str]:
+        """The weight files that the solver names, with the folder of the solver if they are there and not in the current folder."""
+        document = self.solver_at[0]
+        places = Places(Path(document.path).parent, not paths.published(document.path))
+        named = [name for text in self.solver.weights for name in text.split(",")]
+        return [str(path) if there(path := places.find(name)) else name for name in named]
+
+    @property
+    def places(self) -> Places:
+        """Where data paths start."""
+        return Places.of(self.train)
+
+    @property
     def sha256(self) -> str:
         """The hash of the texts of the job, of the changes from the command line, and of the ONNX files of Model layers."""
         nets = (self.train, *self.tests)
@@ -123,6 +152,8 @@ class Job:
         """The job as one NetParameter that contains the solver, all overrides, and the seed that was drawn for -1."""
         solver = _seeded(self.solver, self.seed) if self.draws_seed else self.solver
         whole = joined(self.train.message, [test.message for test in self.tests], solver)
+        if not self.tested:
+            only_trained(whole)
         for field in ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param"):
             whole.solver.ClearField(field)
         return whole
@@ -140,22 +171,30 @@ def load_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
     return job
 
 
-def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Job:
-    """Like `load_job`, but returns a job with errors in its texts if the rest can be read. SpecError if it cannot."""
+def read_job(
+    path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False, state: pb.NetState = ANY_STATE
+) -> Job:
+    """Like `load_job`, but returns a job with errors in its texts if the rest can be read. SpecError if it cannot.
+
+    The stages of `state` are added to those of the nets; its level replaces theirs if it is set.
+    """
     at: tuple[str, ...]
     document = read(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, dropped)
     if isinstance(document.message, pb.NetParameter):
         solver, at = document.message.solver, ("solver",)
-        nets = [document] * (1 + _count_of_tests(document, solver, 0))
+        nets = [document] * (1 + count_of_tests(document, solver, 0))
     else:
         solver, at = document.message, ()
-        nets = _with_errors(document, dropped)
+        nets = nets_of(document, dropped)
     states = len(solver.test_state)
     if states not in (0, len(nets) - 1):
         text = f"There are {states} `test_state` for {len(nets) - 1} test nets. Add one for each, or none."
         raise SpecError(*document.errors, Diagnostic(document.place(*at, "test_state"), text))
     made = overridden(nets, solver, overrides)
-    nets, solver = _with_python(made.nets) if allow_python else made.nets, made.solver
+    nets, solver = measured(_with_python(made.nets) if allow_python else made.nets, made.solver), made.solver
+    for net in {id(net): net for net in nets}.values() if state.ListFields() else ():  # `overridden` has copied them
+        net.message.state.MergeFrom(state)
+    overrides = (*overrides, *(f"--{field.name}={value}" for field, value in state.ListFields()))
     document = replace(document, overrides={(*at, *path): where for path, where in made.places.items()})
     outside = paths.errors(nets, solver, (document, at), _values(overrides))
     errors = tuple(dict.fromkeys((*document.errors, *(f for net in nets for f in net.errors), *made.errors, *outside)))
@@ -171,78 +210,6 @@ def _with_python(nets: Sequence[Document]) -> list[Document]:
 
 def _values(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(override.partition("=")[2].strip().strip("'\"") for override in overrides)
-
-
-def _with_errors(document: Document, dropped: Dropped) -> list[Document]:
-    """Like `_nets`; if there are no nets, also raises the errors in the solver's text."""
-    try:
-        return _nets(document, dropped)
-    except SpecError as e:
-        raise SpecError(*document.errors, *e.diagnostics) from e
-
-
-def _nets(document: Document, dropped: Dropped) -> list[Document]:
-    """The nets that a solver names or contains: the training net, then the test nets in the order of its test_iter.
-
-    The test nets are test_net_param, then test_net. The net itself (net or net_param) fills the remaining numbers of test_iter.
-    """
-    solver = document.message
-    loaded: dict[str, Document] = {}
-
-    def found(field: str, k: int | None = None) -> Document:
-        path = (field,) if k is None else (field, k)
-        value = getattr(solver, field) if k is None else getattr(solver, field)[k]
-        if isinstance(value, str):
-            if value not in loaded:
-                loaded[value] = _named(document, field, value, dropped)
-            return loaded[value]
-        positions = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}
-        return replace(document, message=value, positions=positions)
-
-    _check_count(document, len(solver.test_net_param) + len(solver.test_net))
-    generic = next((f for f in ("net_param", "net") if solver.HasField(f)), None)
-    field = next((f for f in ("train_net_param", "train_net") if solver.HasField(f)), generic)
-    if field is None:
-        text = 'The solver names no net to train. Add `net: "FILE"`, a path relative to the current folder or to this file.'
-        raise SpecError(Diagnostic(document.place(), text))
-    train = found(field)
-    tests = [found(f, k) for f in ("test_net_param", "test_net") for k in range(len(getattr(solver, f)))]
-    if generic is None and not tests:
-        raise SpecError(Diagnostic(document.place(), 'The solver names no net for testing. Add `test_net: "FILE"`.'))
-    if generic is not None:
-        tests += [train if generic == field else found(generic)] * _count_of_tests(document, solver, len(tests))
-    if len(solver.test_iter) not in (0, len(tests)):
-        text = f"There are {len(solver.test_iter)} `test_iter` for {len(tests)} test nets. Add one for each, or none."
-        raise SpecError(Diagnostic(document.place("test_iter"), text))
-    return [train, *tests]
-
-
-def _count_of_tests(document: Document, solver: pb.SolverParameter, specific: int) -> int:
-    """How often the net itself is tested, in addition to `specific` test nets."""
-    wanted = len(solver.test_iter) or (0 if specific else max(1, len(solver.test_state)))
-    _check_count(document, wanted)
-    return max(0, wanted - specific)
-
-
-def _check_count(document: Document, tests: int) -> None:
-    if tests > MOST_TESTS:
-        raise SpecError(Diagnostic(document.place(), f"There are {tests} test nets. The limit is {MOST_TESTS}."))
-
-
-def _named(document: Document, field: str, name: str, dropped: Dropped) -> Document:
-    """The net file that a solver names, relative to the current folder as in Caffe, or else to the solver's folder."""
-    own = paths.published(document.path)
-    if own and not paths.inside(Path(document.path).parent, name):
-        raise SpecError(Diagnostic(document.place(field), f"{name!r} is outside of the folder of the solver, which comes from a zoo."))
-    folder = Path(document.path).parent
-    folders = (folder,) if own else (Path("."), folder)
-    for path in (f / name for f in folders):
-        if path.is_file():
-            return read(str(path), dropped=dropped)
-    beside = {p.name for f in folders for p in f.glob("*.prototxt")} - {Path(document.path).name}
-    here = " in the folder of the solver, which comes from a zoo" if own else ", neither in the current folder nor in that of the solver"
-    text = f"There is no file {name!r}{here}."
-    raise SpecError(Diagnostic(document.place(field), text, near(name, beside) if beside else None))
 
 
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
@@ -268,20 +235,6 @@ def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.Solve
         elif field.name != "layer":
             setattr(copy, field.name, value)
     return copy
-
-
-def is_solver(path: str) -> bool:
-    """Whether a protobuf text is a solver.
-
-    The first field that only nets or only solvers have decides. YAML files are nets.
-    """
-    if Path(path).suffix not in PROTOTXT or not Path(path).is_file():
-        return False
-    for line in Path(path).read_text(errors="replace").splitlines():
-        words = line.split("#")[0].replace(":", " ").replace("{", " ").split()
-        if words and words[0] in SOLVER_FIELDS ^ NET_FIELDS:
-            return words[0] in SOLVER_FIELDS
-    return False
 
 
 def _plain(name: str) -> str:

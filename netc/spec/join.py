@@ -153,3 +153,27 @@ def _state(asked: pb.NetState, use: Use) -> pb.NetState:
     state.MergeFrom(asked)
     state.stage.extend([use.stage] if use.stage else [])
     return state
+
+
+def only_trained(net: pb.NetParameter) -> None:
+    """Restrict the data layers of a net to TRAIN, so that it is not tested."""
+    kept = []
+    for layer in net.layer:
+        if layer.bottom or layer.type == "Parameter":
+            kept.append(layer)
+        elif layer.include:
+            rules = [rule for rule in layer.include if not rule.HasField("phase") or rule.phase == pb.TRAIN]
+            layer.ClearField("include")
+            layer.include.extend(rules)
+            for rule in layer.include:
+                rule.phase = pb.TRAIN
+            kept += [layer] if rules else []
+        elif layer.exclude:
+            layer.exclude.add(phase=pb.TEST)
+            kept.append(layer)
+        else:
+            layer.include.add(phase=pb.TRAIN)
+            kept.append(layer)
+    layers = [copy_of(layer) for layer in kept]
+    net.ClearField("layer")
+    net.layer.extend(layers)

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError
+from netc.spec import forks
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath
 from netc.spec.prototxt_plugin import LayerText
 from netc.spec.prototxt_tokens import CLOSING, Token, Tokens, Unreadable, skip, skip_to_close
@@ -170,6 +171,10 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
             reading.error(token.at, f"`{field.name}` must be a single value, got {token.text!r}.")
             continue
         _claim(reading, name, field, path, counts)
+        if field.name == "engine" and token.text in forks.ENGINES:
+            harmless = f"The engine {token.text} of {forks.named(forks.ENGINES[tokens.take().text])} has no effect on netc."
+            reading.warnings.append(Diagnostic(Place(reading.path, *token.at), harmless, kind=harmless))
+            continue
         try:
             value = _value(tokens, field)
         except ValueError as e:

@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, RunError, SpecError, Suggestion, near
 from netc.files import replace_file
-from netc.spec.job import is_solver
 from netc.spec.loader import BINARY, PROTOTXT, YAML, load
+from netc.spec.solver_nets import is_solver
 
 FOLDER = Path("nets")  # the target of copies, and the start of paths in the documentation
 

@@ -17,6 +17,7 @@ from netc.errors import RunError, SpecError
 from netc.files import read_file, replace_file
 from netc.formats.typed_json import MisfitError, typed
 from netc.layers.model import files_of
+from netc.spec.places import Places, below, placed_net
 from netc.spec.private_paths import SQLITE, without_password
 
 NAME = "inputs.json"  # in the folder of a run
@@ -54,14 +55,14 @@ def existing(name: str, base: str) -> Path | None:
     return None
 
 
-def moved_to(folder: Path, net: pb.NetParameter, base: str) -> pb.NetParameter:
-    """Convert the paths of a net from the folder `base` to `folder`, so that the net file can be moved there."""
-    moved = pb.NetParameter()
-    moved.CopyFrom(net)
-    for _, message, name in _fields(moved):
+def moved_to(folder: Path, net: pb.NetParameter, places: Places) -> pb.NetParameter:
+    """Convert the paths of a net from its places to `folder`, so that the net file can be moved there."""
+    moved, base = placed_net(net, places), str(places.own)
+    stated = [getattr(message, name) for _, message, name in _fields(net)]
+    for (_, message, name), before in zip(_fields(moved), stated, strict=True):
         value = getattr(message, name)
         start, path = _path_of(value, name, base)
-        if path is not None and not Path(value.removeprefix(start)).is_absolute():
+        if path is not None and not Path(before.removeprefix(start)).is_absolute():
             setattr(message, name, start + os.path.relpath(os.path.realpath(path), os.path.realpath(folder)))
         elif ADDRESS in value:
             setattr(message, name, without_password(value))
@@ -95,7 +96,7 @@ def fingerprints(program: Program, plugins: Sequence[str]) -> dict[str, str]:
     digests: dict[str, list[str]] = {}
     for net in dict.fromkeys(d.path for d in (job.train, *job.tests)):
         message = next(d.message for d in (job.train, *job.tests) if d.path == net)
-        for name, files in _sources(message, job.base):
+        for name, files in _sources(placed_net(message, job.places), job.base):
             digests.setdefault(name, []).append(_digest(files))
     for layer in program.train_net.sources:
         if layer.source and layer.type == "Table" and ADDRESS in layer.param.table_param.source:
@@ -165,7 +166,7 @@ def _listed(path: Path, root: Path) -> dict[str, Path]:
     with suppress(OSError, UnicodeDecodeError):
         lines = path.read_text().splitlines()[:MOST_LINES]
         names = {text for line in lines for text in (line.strip(), line.strip().rpartition(" ")[0]) if text}
-        return {name: file for name in sorted(names) for file in [root / name] if _size(file) is not None}
+        return {name: file for name in sorted(names) for file in [below(root, name)] if _size(file) is not None}
     return {}
 
 

@@ -54,7 +54,7 @@ def _stage(program: Program) -> Stage:
         iterations=program.max_iter,
         test_interval=settings.test_interval,
         snapshot_interval=settings.snapshot,
-        tested=program.layer is None and bool(program.test_net.sources),
+        tested=program.layer is None and program.tested and bool(program.test_net.sources),
         count=batch_size * settings.iter_size * per_row,
         noun=noun,
         work=program.multiply_adds() * settings.iter_size,

@@ -117,12 +117,12 @@ class Trainer:
 
     def _work(self) -> Iterator[Event]:
         """The events of the work itself."""
-        tested = self.program.layer is None and self.program.test_net.feeds_itself
+        tested = self.program.layer is None and self.program.tested and self.program.test_net.feeds_itself
         if tested and not self.is_over:
             self.tests.open()
         with signals(self.requests), self.step:
             while self.iteration < self.max_iter and not self.requests.end:
-                if self._test_is_due():
+                if tested and self._test_is_due():
                     yield from self._test()
                 if self.requests.end or self.is_over:
                     break

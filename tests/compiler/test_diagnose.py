@@ -53,7 +53,6 @@ def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path: Path) -> None:
     assert [place for place, _ in found] == ["4:19"]
     found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {learning_rate: 1, lr_policy: step}\n")
     assert [text for _, text in found] == [
-        "Solver: Set either `max_iter` or `max_epoch`, the length of the training.",
         "SolverParameter has no field 'learning_rate'. netc calls it 'base_lr'.",
         "Solver: `gamma` is missing, which `lr_policy` 'step' needs.",
         "Solver: `stepsize` is missing, which `lr_policy` 'step' needs.",

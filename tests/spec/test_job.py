@@ -64,7 +64,7 @@ def test_which_nets(folder: Path, text: str, tests: list[str]) -> None:
             "s.prototxt:3:1: There are 2 `test_iter` for 1 test nets. Add one for each, or no",
         ),
         ("", 's.prototxt: The solver names no net to train. Add `net: "FILE"`, a path relative'),
-        ('train_net: "a.prototxt"', 's.prototxt: The solver names no net for testing. Add `test_net: "FILE"`'),
+        ('train_net: "a.prototxt" test_iter: 1', "s.prototxt:2:25: There are 1 `test_iter` for 0 test nets."),
         ('net: "d.prototxt"', "s.prototxt:2:1: There is no file 'd.prototxt', neither in the current folder nor"),
     ],
 )

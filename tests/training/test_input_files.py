@@ -10,6 +10,7 @@ from PIL import Image
 
 from netc import netc_pb2 as pb
 from netc.formats.caffe_weights import to_blob
+from netc.spec.places import Places
 from netc.training.input_files import WHOLE, _digest, _in, existing, moved_to
 from tests.small_nets import NET, log, netc, write_small
 
@@ -172,7 +173,7 @@ def test_the_paths_of_a_net_from_another_folder(tmp_path: Path) -> None:
     for source in sources:
         net.layer.add(name="d", type="Data").data_param.source = source
     net.layer.add(name="i", type="ImageData").image_data_param.source = "../rows.csv"
-    moved = moved_to(tmp_path / "runs/n/1", net, str(tmp_path / "nets"))
+    moved = moved_to(tmp_path / "runs/n/1", net, Places(tmp_path / "nets"))
     assert [layer.data_param.source for layer in moved.layer[:4]] == ["../../../rows.csv", "mnist", str(tmp_path / "rows.csv"), ""]
     assert moved.layer[4].image_data_param.source == "../../../rows.csv" and moved.layer[4].image_data_param.root_folder == "../../../nets"
     assert net.layer[0].data_param.source == "../rows.csv" and existing("x" * 5000, ".") is None and existing("a\0b", ".") is None

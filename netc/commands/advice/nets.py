@@ -13,6 +13,17 @@ MOST_SATURATING = 5
 
 
 @check
+def one_phase(checked: Checked) -> Iterator[Diagnostic]:
+    """A net with data in only one phase."""
+    program = checked.program
+    nets, place = program.compilation.nets, program.train_net.document.place()
+    if nets.lacks_train:
+        yield Diagnostic(place, f"{nets.lacks_train} The net can be tested and converted, but not trained.")
+    elif nets.lacks_test:
+        yield Diagnostic(place, f"{nets.lacks_test} The net is not tested.")
+
+
+@check
 def zero_start(checked: Checked) -> Iterator[Diagnostic]:
     """Constant initial weights in a net of several layers, so that all units of a layer remain equal."""
     learned = [x for x in checked.layers if _learns_linear(x)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from netc import registry, schedules
 from netc.commands.advice.checks import Checked, check
+from netc.compiler.solver import LENGTH
 from netc.errors import Diagnostic
 from netc.graph.multiply_adds import size
 from netc.spec.scalars import shortest
@@ -20,6 +21,14 @@ def unusual_rate(checked: Checked) -> Iterator[Diagnostic]:
     if learns and usual and not usual / 1000 <= solver.base_lr <= usual * MOST_TIMES:
         text = f"Solver: base_lr {solver.base_lr:g} is unusual for {solver.type}; a typical value is {usual:g}"
         yield Diagnostic(checked.program.job.solver_place("base_lr"), text)
+
+
+@check
+def no_length(checked: Checked) -> Iterator[Diagnostic]:
+    """A solver without a length, as scripts of pycaffe use it."""
+    job = checked.program.job
+    if checked.program.trains and not (job.solver.HasField("max_iter") or job.solver.HasField("max_epoch")):
+        yield Diagnostic(job.solver_place(), f"Solver: {LENGTH}")
 
 
 @check

@@ -127,17 +127,22 @@ def _listed(path: Path) -> Iterator[Model]:
         yield Model(files[0], files[1] if len(files) > 1 else None, "the list", problem)
 
 
-def arguments(overrides: Sequence[str], plugins: Sequence[str], dropped: Dropped, onnx: Options, allow_python: bool) -> list[list[str]]:
-    """The options of this command for those of each model: before `convert`, and after it."""
+def arguments(
+    overrides: Sequence[str], plugins: Sequence[str], dropped: Dropped, onnx: Options, state: Sequence[str], allow_python: bool
+) -> list[list[str]]:
+    """The options of this command for those of each model: before `convert`, and after it. `state` are --stage and --level."""
     after = [*(("--set", v) for v in overrides), *(("--plugin", v) for v in plugins), *(("--ignore", v) for v in dropped.fields)]
     after += [("--input-size", v) for v in onnx.sizes] + ([("--opset", str(onnx.opset))] if onnx.opset else [])
     flags = {"--allow-unknown": dropped.outside, "--half": onnx.half, "--plain": not onnx.simplify}
     more = [flag for flag, given in flags.items() if given] + (["--compare", "opencv"] if onnx.opencv else [])
-    return [["--allow-python"] * allow_python, [*(word for pair in after for word in pair), *more]]
+    return [["--allow-python"] * allow_python, [*(word for pair in after for word in pair), *more, *state]]
 
 
 def convert(source: str, output: str | None, options: Sequence[Sequence[str]], force: bool, say: Callable[[str], object]) -> Found:
-    """Convert all models of a folder or a list, one after the other. `say` gets a line before each. No file is overwritten without `force`."""
+    """Convert all models of a folder or a list, one after the other. `say` gets a line before each.
+
+    No file is overwritten without `force`.
+    """
     rows, found = [], models(source)
     for number, (model, target) in enumerate(zip(found, _targets(found, Path(source), output), strict=True), 1):
         if model.net and not model.problem:

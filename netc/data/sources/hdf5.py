@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.choice import check_there, places_of
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.sources.image_folder import MEMORY
-from netc.errors import DataError, RunError, near
+from netc.errors import DataError, Diagnostic, Place, RunError, near
 from netc.files import read_text
 from netc.formats import hdf5
 from netc.formats.hdf5 import Hdf5Error
 from netc.registry import source
+from netc.spec.paths import published
+from netc.spec.places import there
 
 
 @source("HDF5Data")
 def hdf5_data(request: Request) -> Table:
-    """Rows of floats or integers from HDF5 files. `source` lists the files, one per line, relative to the net file.
+    """Rows of floats or integers from HDF5 files. `source` lists the files, one per line.
 
+    Relative paths start from the folder of the net or of the list, and in a Caffe file from the current folder.
     Up to 1 GiB is kept in memory; more is read on demand. Shuffling mixes the rows of all files.
     """
     if request.layer.HasField("transform_param"):
@@ -92,14 +96,25 @@ def _column(files: tuple[Path, ...], name: str) -> Rows:
 
 
 def _listed(request: Request) -> tuple[Path, ...]:
+    check_there(request)
     try:
         lines = [line.strip() for line in read_text(request.path).splitlines()]
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"Cannot read {request.path} as a list of HDF5 files: {e}") from e
+        raise DataError(f"Cannot read {request.path} as a list of HDF5 files: {getattr(e, 'strerror', None) or e}") from e
     if not any(lines):
         raise DataError(f"{request.path}: It lists no files.")
-    beside = request.path.parent  # for a net file in another folder, such as the folder of a run
-    return tuple(p if (p := request.base / line).exists() else q if (q := beside / line).exists() else p for line in lines if line)
+    folders = [request.path.parent] + (
+        [] if published(request.base) else [Path(".")]
+    )  # for a net file that has moved into the folder of a run
+    files, errors = list[Path](), list[Diagnostic]()
+    for number, line in enumerate(lines, 1):
+        found = [path for path in (places_of(request).find(line), *(folder / line for folder in folders)) if there(path)] if line else []
+        if line and not found:
+            errors.append(replace(places_of(request).missing(line), place=Place(str(request.path), number, 1)))
+        files += found[:1]
+    if errors:
+        raise DataError(*errors)
+    return tuple(files)
 
 
 class Hdf5Writer:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from netc.data.bilinear import resize
+from netc.data.choice import check_there
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec
@@ -21,6 +22,7 @@ from netc.data.workers import Workers, workers_of
 from netc.errors import DataError, Diagnostic, Place
 from netc.files import read_text
 from netc.registry import source
+from netc.spec.places import below, there
 
 
 @source("ImageData", noun="images", channels="BGR")
@@ -31,9 +33,11 @@ def image_data(request: Request) -> Table:
         raise DataError(
             "Only one of `new_height` and `new_width` is set. Set both or neither.", field="new_height" if param.new_height else "new_width"
         )
-    listed, root = read_list(request.path), request.base / param.root_folder
-    paths, labels = tuple(root / line.path for line in listed), np.array([line.label for line in listed], np.int64)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
+    if not there(request.path):
+        return _absent(request, (channels, *size))
+    listed, root = read_list(request.path), request.base / param.root_folder
+    paths, labels = tuple(below(root, line.path) for line in listed), np.array([line.label for line in listed], np.int64)
     shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
     images = ListedImages(paths, shape, bool(param.new_height), workers_of(request.layer))
 
@@ -45,6 +49,21 @@ def image_data(request: Request) -> Table:
     return Table(
         described, load, all_phases=True, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1"
     )
+
+
+def _absent(request: Request, size: tuple[int, ...]) -> Table:
+    """The table of a list that is not there. Its images have a size if the layer states one. DataError if it does not."""
+    crop = int(request.layer.transform_param.crop_size)
+    shape = size if all(size) else (size[0], crop, crop)
+    if not all(shape):
+        check_there(request)
+
+    def load() -> tuple[Column, ...]:
+        check_there(request)
+        raise DataError(f"{request.path}: The list was not there when the net was read.")
+
+    tops = TopSpec("float32", shape), TopSpec("int64", ())
+    return Table(Description(request.path.name, tops, None), load, absent=True)
 
 
 @dataclass(frozen=True)

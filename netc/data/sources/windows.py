@@ -15,6 +15,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.bilinear import resize
 from netc.data.cells import label_number
+from netc.data.choice import check_there
 from netc.data.decoding import each
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Description, Request, Table, TopSpec
@@ -24,6 +25,7 @@ from netc.errors import DataError
 from netc.files import read_text
 from netc.random import HALVES_PER_BLOCK, integers
 from netc.registry import source
+from netc.spec.places import below
 
 CHANNELS = 3
 
@@ -54,6 +56,7 @@ def window_data(request: Request) -> Table:
         raise DataError(text, field="context_pad")
     if not 0 <= param.fg_fraction <= 1:
         raise DataError(f"`fg_fraction` is {param.fg_fraction:g}. Expected a number from 0 to 1.", field="fg_fraction")
+    check_there(request)
     windows = _windows(request.path, request.base / param.root_folder)
     objects = tuple(w for w in windows if w.overlap >= param.fg_threshold)
     others = tuple(w for w in windows if w.overlap < param.bg_threshold)
@@ -183,7 +186,7 @@ def _windows(listing: Path, root: Path) -> list[Window]:
         while at < len(lines):
             if lines[at][0] != "#":
                 raise ValueError("expected `# number` of an image")
-            path, count = root / " ".join(lines[at + 1]), int(lines[at + 5][0])
+            path, count = below(root, " ".join(lines[at + 1])), int(lines[at + 5][0])
             if count < 0:
                 raise ValueError(f"it has {count} windows.")
             for k in range(count):

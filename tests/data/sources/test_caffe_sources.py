@@ -117,6 +117,7 @@ def test_a_database_in_memory_and_on_disk(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "files.txt").write_text("a.h5\n")
+    (tmp_path / "a.h5").touch()
     for module in ("lmdb", "h5py"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(DataError, match=r"need h5py: pip install 'netc\[caffe\]'"):
@@ -159,7 +160,7 @@ def test_errors_of_hdf5(hdf5: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="0.h5: There is no data set 'labels'. Did you mean 'label'"):
         data.describe(layer(HDF5.replace('"label"', '"labels"') + "}"), "TRAIN", tmp_path)
     (tmp_path / "files.txt").write_text("no.h5\n")
-    with pytest.raises(DataError, match="no.h5 as HDF5: No such file or directory"):
+    with pytest.raises(DataError, match="files.txt:1:1: There is no file or folder 'no.h5'."):
         data.describe(layer(HDF5 + "}"), "TRAIN", tmp_path)
 
 
