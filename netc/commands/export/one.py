@@ -24,7 +24,7 @@ from netc.graph.passes import folded
 from netc.layers.context import dims
 from netc.runtime.backends import PORTABLE
 from netc.spec.input_sizes import InputSize, resized
-from netc.training.weights import load_weights
+from netc.training.weights import compared, load_weights
 
 CLOSE = 1e-5  # the largest difference of a simplified graph, relative to the largest output
 
@@ -84,14 +84,14 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str, o
     made = Program(compilation.with_learned(known_rows(weights)))
     arrays = _weights(made, weights)
     model, folded_layers, notes = _model(made, arrays, options)
-    compared = compare(made, weights, model) if options.opencv else None
+    opencv = compare(made, weights, model) if options.opencv else None
     try:
         replace_file(Path(output), model.SerializeToString(deterministic=True))
     except OSError as e:
         raise RunError(f"Cannot write {output}: {e.strerror or e}") from e
     inputs, outputs = ({port.name: dims(sample.shape_of(port)) for port in side} for side in (model.graph.input, model.graph.output))
     opset = next(entry.version for entry in model.opset_import if not entry.domain)
-    return Exported(output, sum(a.size for a in arrays.values()), inputs, outputs, opset, folded_layers, notes, compared)
+    return Exported(output, sum(a.size for a in arrays.values()), inputs, outputs, opset, folded_layers, notes, opencv)
 
 
 def _weights(made: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
@@ -109,7 +109,9 @@ def _weights(made: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
     missing = sorted({s.state.layer for n, s in states.items() if n not in arrays})
     if missing:
         text = f"layer{'s' if len(missing) > 1 else ''} {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}"
-        raise SnapshotError(f"{', '.join(files)}: no weights for {text}; weights are matched by layer name")
+        details = compared(weights_files(files)[0], lowered.layer_blobs) if len(files) == 1 else ()
+        text = f"{', '.join(files)}: no weights for {text}; weights are matched by layer name"
+        raise SnapshotError(Diagnostic(None, text, details=details))
     return arrays
 
 
