@@ -15,6 +15,7 @@ from netc.spec.fork_numbers import translate
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.unknown_fields import MOST_SHOWN, check_texts, discard
 from netc.spec.upgrade import upgraded
+from netc.spec.wire import cut_off
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
 
 YAML = (".yaml", ".yml")
@@ -98,7 +99,12 @@ def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
             translate(message)
         return message
     except DecodeError as e:
-        text = f"This is not a binary {message_type.DESCRIPTOR.name}, or the file is truncated ({e})."
+        kind, where = message_type.DESCRIPTOR.name, cut_off(data, {f.number: f.name for f in message_type.DESCRIPTOR.fields})
+        text = f"This is not a binary {kind}, or the file is truncated ({e})."
+        if known := file_kinds.known(data):
+            text = f"Expected a binary {kind}. This is {known}."
+        elif where:
+            text = f"This is not a binary {kind}, or the file is truncated: {where}."
         raise SpecError(Diagnostic(Place(path), text)) from e
 
 
