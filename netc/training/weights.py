@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.errors import DataError, Diagnostic, SnapshotError
+from netc.files import open_plain
 from netc.formats.caffe_weights import read_weights
 from netc.graph.ir import Node, Value
 from netc.runtime import snapshot
@@ -48,7 +49,7 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     differs, or if nothing matches.
     """
     kept = {n: s for n, s in states.items() if s.state.is_weight}
-    values, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
+    values, names = _by_blob(path, blobs) if is_caffe(path) else _by_name(path, kept)
     if not values:
         raise SnapshotError(f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}")
     values = {n: a for n, a in values.items() if n in kept}
@@ -59,6 +60,16 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     own = {*layers, *(layer for layer, wanted in blobs.items() if wanted)}
     unused = [name for name in names if name not in own]
     return Weights(path, values, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
+
+
+def is_caffe(path: str) -> bool:
+    """Whether a file of weights is one of Caffe's: by its suffix, or by its content if the suffix says nothing."""
+    suffix, file = Path(path).suffix, Path(path)
+    if suffix in (*CAFFE, ".safetensors") or not file.is_file():
+        return suffix in CAFFE
+    with open_plain(path) as opened:
+        start = opened.read(9)
+    return start[7:] != b"\0{"  # a safetensors file begins with the length of its header, 8 bytes
 
 
 def _names(layers: Sequence[str]) -> str:
