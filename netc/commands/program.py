@@ -9,12 +9,13 @@ import numpy as np
 from netc import zoo
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program, checked
+from netc.compiler.twins import state_of
 from netc.data import Learned
 from netc.errors import SnapshotError, ZooError
 from netc.runtime import snapshot
 from netc.runtime.backends import choose
 from netc.runtime.session import threads_for
-from netc.training.weights import CAFFE, is_caffe, match_weights, state_of
+from netc.training.weights import CAFFE, is_caffe, match_weights
 
 START = "start.safetensors"  # the weights of a published model
 

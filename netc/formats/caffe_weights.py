@@ -31,8 +31,8 @@ class SolverState:
 def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
     """The learned blobs of a `.caffemodel` or `.caffemodel.h5`, by layer name. Layers without blobs are omitted.
 
-    Old files give the shape as num, channels, height and width; their blobs stay 4-D. SpecError if the file is damaged, or contains the
-    blobs of a layer twice.
+    Old files give the shape as num, channels, height and width; their blobs stay 4-D. If several layers have one name, the last one
+    counts, as in Caffe. SpecError if the file is damaged.
     """
     data = read_bytes(path)
     if caffe_hdf5.is_hdf5(data):
@@ -43,10 +43,7 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
         if layer.blobs:
             if isinstance(layer.name, bytes):  # protobuf returns bytes for a name that is not UTF-8
                 raise SpecError(Diagnostic(Place(str(path)), f"The name of layer {i} is not UTF-8: {layer.name!r}"))
-            blobs = [to_array(blob, f"{path}: Layer {layer.name!r}, blob {k}") for k, blob in enumerate(layer.blobs)]
-            if layer.name in found:
-                raise SpecError(Diagnostic(Place(str(path)), f"Layer {i}: An earlier layer with blobs is also named {layer.name!r}."))
-            found[layer.name] = blobs
+            found[layer.name] = [to_array(blob, f"{path}: Layer {layer.name!r}, blob {k}") for k, blob in enumerate(layer.blobs)]
     return found
 
 

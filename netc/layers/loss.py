@@ -1,6 +1,5 @@
 """Losses, and Accuracy: scalars. The loss_weight of a loss is 1 by default."""
 
-
 import numpy as np
 
 from netc import netc_pb2 as pb

@@ -74,7 +74,14 @@ class Reading:
         return True
 
     def unknown(
-        self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = (), owners: Iterable[str] = ()
+        self,
+        at: Position,
+        message: Any,
+        name: str,
+        path: FieldPath,
+        fork: bool = False,
+        keys: Iterable[str] = (),
+        owners: Iterable[str] = (),
     ) -> Any:
         """Report an unknown field of a message. Returns the field that is assumed to be meant, if there is one and it is still unset.
 

@@ -1,23 +1,21 @@
 """Load weights into a net: by state name (safetensors), or by layer and blob (Caffe's files)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from netc.compiler.twins import Blobs, state_of, twins
 from netc.errors import DataError, Diagnostic, SnapshotError
 from netc.files import open_plain
 from netc.formats.caffe_weights import read_weights
-from netc.graph.ir import Node, Value
+from netc.graph.ir import Node
 from netc.runtime import snapshot
 from netc.runtime.averages import averaged
 from netc.runtime.blob import numbers
 
 CAFFE = (".caffemodel", ".h5", ".hdf5")
-Blobs = Mapping[str, Sequence[Value]]
-
-
 MOST_NAMES = 8  # layers in a message
 
 
@@ -77,11 +75,6 @@ def _names(layers: Sequence[str]) -> str:
     return ", ".join(layers[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def state_of(blob: Value) -> Node:
-    """The state of a parameter blob; for a shared blob with a different shape, the state of its owner."""
-    return blob.node if blob.node.key == ("netc", "State") else state_of(blob.node.operands[0])
-
-
 def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of all layers in the file: for `conv1.weight` and its slots, `conv1`."""
     arrays = averaged(snapshot.read_weights(path))
@@ -96,8 +89,10 @@ def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarra
 def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of all layers in the file."""
     layers = read_weights(path)
+    errors = [replace(d, text=f"{path}: {d.text}") for name, d in twins(blobs).items() if name in layers]
+    if errors:
+        raise SnapshotError(*errors)
     values: dict[str, np.ndarray] = {}
-    errors: list[Diagnostic] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
         if not wanted or not given:

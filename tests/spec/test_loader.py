@@ -8,6 +8,7 @@ import pytest
 from netc import netc_pb2 as pb
 from netc.errors import SpecError
 from netc.spec import load, to_prototxt, to_yaml
+from netc.spec.document import Dropped
 from tests.spec.test_yaml import LENET
 
 NET = pb.NetParameter(name="n", layer=[pb.LayerParameter(name="data", type="Input", top=["data"])])

@@ -54,7 +54,9 @@ def test_the_number_of_boxes(more: str, count: int) -> None:
 def test_steps_offset_and_the_size_of_the_image() -> None:
     found = priors("min_size: 20, step: 16, offset: 0.25, img_h: 100, img_w: 200")[0, 0].reshape(-1, 4)
     np.testing.assert_allclose(found[0], [(4 - 10) / 200, (4 - 10) / 100, (4 + 10) / 200, (4 + 10) / 100], atol=1e-7)
-    np.testing.assert_array_equal(priors("min_size: 20, step_h: 16, step_w: 16, img_size: 100"), priors("min_size: 20, step: 16, img_size: 100"))
+    np.testing.assert_array_equal(
+        priors("min_size: 20, step_h: 16, step_w: 16, img_size: 100"), priors("min_size: 20, step: 16, img_size: 100")
+    )
 
 
 def test_clipped_boxes_stay_in_the_image() -> None:
