@@ -23,6 +23,7 @@ from netc.caffe.solver import (
 from netc.caffe.state import (
     Timer,
     allow_python,
+    allow_unknown,
     has_nccl,
     ignore,
     init_log,
@@ -49,8 +50,8 @@ def layer_type_list() -> list[str]:
 
 __all__ = [
     "TEST", "TRAIN", "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Blob", "Classifier", "Detector", "Layer", "Net",
-    "NesterovSolver", "NetSpec", "RMSPropSolver", "SGDSolver", "Solver", "Timer", "__version__", "allow_python", "coord_map", "draw",
-    "get_solver", "has_nccl", "ignore", "init_log", "io", "layer_type_list", "layers", "log", "params", "proto", "set_device",
-    "set_mode_cpu", "set_mode_gpu", "set_multiprocess", "set_random_seed", "set_solver_count", "set_solver_rank", "solver_count",
-    "solver_rank", "to_proto",
+    "NesterovSolver", "NetSpec", "RMSPropSolver", "SGDSolver", "Solver", "Timer", "__version__", "allow_python", "allow_unknown",
+    "coord_map", "draw", "get_solver", "has_nccl", "ignore", "init_log", "io", "layer_type_list", "layers", "log", "params",
+    "proto", "set_device", "set_mode_cpu", "set_mode_gpu", "set_multiprocess", "set_random_seed", "set_solver_count",
+    "set_solver_rank", "solver_count", "solver_rank", "to_proto",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import SpecError, near
+from netc.spec import plugin_fields
 from netc.spec.fields import LAYER_FIELDS, messages
 
 
@@ -154,8 +155,21 @@ def _assign(layer: pb.LayerParameter, key: str, value: Any, type_name: str) -> N
         if key in LAYER_FIELDS[param].message_type.fields_by_name:
             _set(getattr(layer, param), key, value)
             return
+    if plugin_fields.takes_any(type_name):
+        layer.custom.update({key: _of_plugin(type_name, key, value)})
+        return
     known = [f for p in params for f in LAYER_FIELDS[p].message_type.fields_by_name] + list(LAYER_FIELDS)
     raise SpecError(f"{type_name} has no field {key!r}. {near(key, known)}")
+
+
+def _of_plugin(type_name: str, key: str, value: Any) -> Any:
+    """The value of a field that a plug-in's layer has: as it is, or checked against the plug-in's schema."""
+    schema = plugin_fields.schema(type_name)
+    if schema is None:
+        return value
+    message = schema()
+    _set(message, key, value)
+    return plugin_fields.own(message).get(key)
 
 
 def _set(message: Any, key: str, value: Any) -> None:

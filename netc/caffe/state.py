@@ -5,6 +5,7 @@ Also a timer, and functions for ranks, which have no effect.
 
 import sys
 import time
+from dataclasses import replace
 
 from netc import terminal
 from netc.errors import SpecError
@@ -36,11 +37,17 @@ def ignore(*fields: str) -> None:
     A layer may then compute something different from the fork. Without this call, such a field is an error.
     """
     global _dropped
-    _dropped = Dropped(fields=(*_dropped.fields, *fields))
+    _dropped = replace(_dropped, fields=(*_dropped.fields, *fields))
+
+
+def allow_unknown() -> None:
+    """Ignore unknown fields outside of layers, as Caffe forks have them, in the files of new nets. `ignore` is for fields of layers."""
+    global _dropped
+    _dropped = replace(_dropped, outside=True)
 
 
 def dropped() -> Dropped:
-    """The fields passed to `ignore`."""
+    """The fields passed to `ignore`, and whether `allow_unknown` was called."""
     return _dropped
 
 

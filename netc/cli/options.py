@@ -103,6 +103,8 @@ def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
+    for type_ in sorted(registry.layer.replaced):
+        note(f"The plug-in's layer type {type_} replaces netc's own.")
     meta = click.get_current_context().meta
     state = NetState(stage=meta.get("netc.stages", ()), level=meta.get("netc.level"))
     made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python(), state)

@@ -22,6 +22,9 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -
     """
     made = Program(compilation.with_learned(known_rows(weights)))
     lowered, _ = made.deploy
+    if not lowered.net.outputs:
+        text = "Every blob of the net is read by another layer, so the model would have no outputs. Remove the layer that reads the result."
+        raise SpecError(Diagnostic(Place(made.job.train.path), text))
     states = {n.name: n for n in lowered.graph.leaves("State") if n.state.is_weight}
     if states and not weights:
         raise SpecError(Diagnostic(Place(made.job.train.path), "ONNX needs the weights: netc convert NET WEIGHTS -o model.onnx"))
@@ -32,7 +35,7 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -
     if missing:
         text = f"layer{'s' if len(missing) > 1 else ''} {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}"
         raise SnapshotError(f"{', '.join(weights)}: no weights for {text}; weights are matched by layer name")
-    model = made.deploy_model(arrays, any_size=True)
+    model = made.deploy_model(arrays, any_size=True, folded=True)
     try:
         replace_file(Path(output), model.SerializeToString(deterministic=True))
     except OSError as e:

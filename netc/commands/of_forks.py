@@ -9,7 +9,7 @@ from netc.spec import forks
 
 @dataclass(frozen=True)
 class Row:
-    """A layer type or a field, the forks that have it, and whether netc has it: "yes", "no", or the type that it stands for."""
+    """A layer type or a field, the forks that have it, and whether netc has it: "yes", "no", or "no effect"."""
 
     what: str
     field: str
@@ -27,6 +27,8 @@ def _status(what: str) -> str:
     message, _, field = what.partition(".")
     if not field:
         return "yes" if message in registry.layer else "no"
+    if forks.no_effect(message, field):
+        return "no effect"
     found = pb.DESCRIPTOR.message_types_by_name.get(message)
     return "yes" if found is not None and field in found.fields_by_name else "no"
 

@@ -12,6 +12,7 @@ from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
 from netc.layers.mixing import mixed_loss
+from netc.layers.plugin_param import PluginParam
 from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, ResolvedNet
 from netc.net.rates import Rates
 
@@ -175,9 +176,19 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     if len(tops) < len(layer.tops):
         raise ctx.error(f"It names {len(layer.tops)} tops, but the layer has {len(tops)}.", "top", len(tops))
     _check_patterns(ctx)
+    _check_read(ctx)
     if len(ctx.param.param) > len(ctx.blobs):
         raise ctx.error(f"There are {len(ctx.param.param)} `param` for {len(ctx.blobs)} blobs.", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
+
+
+def _check_read(ctx: Context) -> None:
+    """Raise an error for each field of a plug-in's layer that the plug-in does not read."""
+    unread = ctx.param.unread() if isinstance(ctx.param, PluginParam) else []
+    text = "The plug-in does not read `{0}`, which may change what the layer computes. Read `ctx.param.{0}`; `--ignore {0}` drops it."
+    wrong = [ctx.diagnostic(text.format(name), tuple(name.split("."))) for name in unread]
+    if wrong:
+        raise SpecError(*wrong)
 
 
 def _check_patterns(ctx: Context) -> None:

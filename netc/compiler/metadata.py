@@ -6,6 +6,7 @@ from typing import Any
 from netc import netc_pb2 as pb
 from netc import random
 from netc.compiler.lower import SYMBOLIC
+from netc.data import Description
 from netc.errors import Diagnostic
 from netc.fillers import Zeros
 from netc.graph.contract import NEXT
@@ -15,6 +16,8 @@ from netc.graph.leaves import NoiseInfo, StateInfo
 from netc.graph.tensor_type import dtype_name
 from netc.net.model import ResolvedNet
 from netc.runtime.averages import WEIGHT, average_of
+
+COLORED = 3  # axes of an image, and its channels
 
 
 def dynamic_sizes(graph: Graph) -> list[str]:
@@ -104,11 +107,18 @@ def pin_text(diagnostic: Diagnostic) -> str:
 
 
 def meanings(net: ResolvedNet, outputs: Mapping[str, Value]) -> dict[str, list[str]]:
-    """The outputs that are labels of CTC (`decoded`), and those that are probabilities of classes for each pixel (`pixels`)."""
+    """The outputs that are labels of CTC (`decoded`), probabilities of classes for each pixel (`pixels`), and boxes of objects (`boxes`)."""
     made = {layer.tops[0]: layer.type for layer in net.layers if layer.tops and layer.tops[0] in outputs}
     decoded = [top for top, kind in made.items() if kind == "CTCDecode"]
     pixels = [top for top, kind in made.items() if kind == "Softmax" and outputs[top].rank == 4]
-    return {name: tops for name, tops in (("decoded", decoded), ("pixels", pixels)) if tops}
+    boxes = [top for top, kind in made.items() if kind == "DetectionOutput"]
+    return {name: tops for name, tops in (("decoded", decoded), ("pixels", pixels), ("boxes", boxes)) if tops}
+
+
+def channel_facts(source: Description) -> dict[str, Any]:
+    """The order of the channels of images, if blue comes first."""
+    colored = len(source.tops[0].shape) == COLORED and source.tops[0].shape[0] == COLORED
+    return {"channels": source.channels} if colored and source.channels == "BGR" else {}
 
 
 def tensor_facts(value: Value) -> dict[str, Any]:

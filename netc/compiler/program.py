@@ -24,6 +24,7 @@ from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
 from netc.compiler.metadata import (
     average_facts,
+    channel_facts,
     dynamic_sizes,
     meanings,
     noise_facts,
@@ -40,7 +41,7 @@ from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
 from netc.graph.leaves import InputInfo, NoiseInfo
-from netc.graph.passes import freeze, resizable, simplify
+from netc.graph.passes import fold_constants, fold_scales, freeze, resizable, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
 from netc.net.model import ResolvedNet
@@ -201,19 +202,26 @@ class Program:
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
     def deploy_model(
-        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, facts: Mapping[str, Any] = NO_FACTS,
+        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, facts: Mapping[str, Any] = NO_FACTS, folded: bool = False,
     ) -> onnx.ModelProto:  # fmt: skip
         """Return model.onnx: the deployed net with `states` as constants. Its inputs and outputs have the names of the blobs.
 
         Without states, it is open.onnx, which takes them as inputs. `any_size` makes the height and width of the inputs symbolic, "H" and
-        "W", if every layer allows it. `facts` are added to the metadata.
+        "W", if every layer allows it. `facts` are added to the metadata. `folded` as in `deploy_graph`.
         """
-        graph, said = self.deploy_graph(states, any_size)
+        graph, said = self.deploy_graph(states, any_size, folded)
         return emit(graph, PORTABLE.bodies, metadata={**said, **facts})
 
-    def deploy_graph(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
-        """Return the graph of model.onnx, or of open.onnx if there are no states, and its metadata."""
+    def deploy_graph(
+        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, folded: bool = False
+    ) -> tuple[Graph, dict[str, Any]]:
+        """Return the graph of model.onnx, or of open.onnx if there are no states, and its metadata.
+
+        `folded`: constants are computed, and factors per channel move into the weights before them. The outputs change by rounding only.
+        """
         graph = simplify(self.deploy[0].graph if states is None else freeze(self.deploy[0].graph, states))
+        if folded:
+            graph = fold_scales(simplify(fold_constants(graph)))
         if any_size:
             whole = pb.PoolingParameter(global_pooling=True)
             poolings = {x.name: whole if x.type == "GlobalPooling" else x.param.pooling_param for x in self.test_net.layers
@@ -226,7 +234,14 @@ class Program:
         said = self.metadata("open" if states is None else "model", graph, PORTABLE) | {"batch": inputs, "classes": list(self.classes)}
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in self.compilation.nets.deployed.sources]
-        said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
+        said |= next(
+            (
+                layer.source.reading | data.resized(layer.param) | channel_facts(layer.source)
+                for layer in self.test_net.sources
+                if layer.source
+            ),
+            {},
+        )
         said |= table_facts(self.test_net) | meanings(self.compilation.nets.deployed, outputs)
         return graph, said
 

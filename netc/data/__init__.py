@@ -5,6 +5,7 @@ returns a `Table`.
 """
 
 import netc.data.named.catalogue
+import netc.data.sources.annotated
 import netc.data.sources.array_parts
 import netc.data.sources.arrays
 import netc.data.sources.csv
@@ -20,6 +21,7 @@ import netc.data.sources.trees
 import netc.data.sources.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import resolve_batch_size, test_batches
 from netc.data.columns import read_columns
+from netc.data.detection.fitting import fit_of, in_image, is_fit, plain_fit
 from netc.data.image_column import image_column
 from netc.data.learned import NOTHING, Known, Learned, rows_said, stated
 from netc.data.named.download import no_downloads
@@ -63,11 +65,15 @@ __all__ = [
     "channels_first",
     "continues",
     "describe",
+    "fit_of",
     "image_column",
+    "in_image",
+    "is_fit",
     "message_name",
     "no_downloads",
     "normalisation",
     "open",
+    "plain_fit",
     "plain_layer",
     "read_blob",
     "read_columns",

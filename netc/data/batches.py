@@ -1,6 +1,7 @@
 """The batches of a data layer: takes rows of its table in order and transforms them."""
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from netc import netc_pb2 as pb
 from netc.data.decoding import StandIns, skips
 from netc.data.order import Order, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
-from netc.data.source import Column, Description, Request, Selected, Source, Table
+from netc.data.source import Column, Description, Joint, Request, Selected, Source, Table
 from netc.data.sources.dummy import dummy_batch_size
 from netc.data.transforms.checks import COLORS, uses
 from netc.data.transforms.luck import Luck
@@ -46,7 +47,7 @@ class Feed:
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
             raise DataError(f"{table.description.name}: There are no rows.")
-        self._notes = table.notes
+        self._notes, self._joint = table.notes, None if table.joint is None else table.joint(request)
         self._columns = table.load()[: len(self.description.tops)]
         self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
         self._transform = _transform(request, table, description, self._columns[0])
@@ -60,7 +61,8 @@ class Feed:
                 raise DataError(f"{name}: {text}", field="batch_size")
             self._order = streams(self.rows, self.batch_size)
             self.rows = self.description.epoch(self.batch_size)
-        self.wraps = self._testing and keeps_caffes_order(request.layer)
+        whole = all(top.batch_axis is not None for top in description.tops)  # rows that fill up a batch can be removed again
+        self.wraps = self._testing and keeps_caffes_order(request.layer) and whole
         step = self.batch_size if self.rows is None else 1  # an endless source gives each place in a batch its own rows
         self._stand_ins = StandIns(table.description.name, self.rows, step) if skips(request) else None
 
@@ -102,6 +104,9 @@ class Feed:
     def _read(self, first: int, count: int) -> list[np.ndarray]:
         """The transformed rows of each top of the table, batch axis first."""
         rows = self._order(first, count)
+        if self._joint is not None:
+            column = Streamed(self._joint, first)
+            return list(column[rows] if self._stand_ins is None else self._stand_ins.read(column, rows)[1])
         if self._stand_ins is None:
             data = self._columns[0][rows]
         else:
@@ -155,6 +160,16 @@ class Feed:
         return (
             table.place(top, number) if table.place else f"{table.description.name}: {self._tops[min(top, len(self._tops) - 1)]}[{number}]"
         )
+
+
+class Streamed:
+    """Rows whose tops are transformed together, of which the first has the number `first` in the stream of training rows."""
+
+    def __init__(self, joint: Joint, first: int):
+        self._joint, self._first = joint, first
+
+    def __getitem__(self, rows: np.ndarray) -> Any:
+        return self._joint(rows, self._first)
 
 
 def _order(request: Request, rows: int | None) -> Order:

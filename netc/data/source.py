@@ -13,6 +13,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
+from netc.data.series_facts import SeriesFacts
 from netc.data.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -56,23 +57,6 @@ class TopSpec:
         if self.batch_axis is None:
             return self.shape
         return (*self.shape[: self.batch_axis], self.rows or batch, *self.shape[self.batch_axis :])
-
-
-@dataclass(frozen=True)
-class SeriesFacts:
-    """How a table is read as series in time, which a program needs to make the inputs of a deployed model from rows.
-
-    `time` is the column of the time, `frequency` the time between two rows, such as "1h", `group` the column that names the series.
-    Inputs are windows of `steps` rows; those of the columns `known` continue for `horizon` rows. `targets` are the predicted columns.
-    """
-
-    time: str
-    frequency: str
-    group: str
-    steps: int
-    horizon: int
-    known: tuple[str, ...]
-    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -196,6 +180,12 @@ class Column(Protocol):
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
 
 
+class Joint(Protocol):
+    """All tops of rows, transformed together. The first row has the number `first` in the stream of training rows."""
+
+    def __call__(self, rows: np.ndarray, first: int, /) -> tuple[np.ndarray, ...]: ...
+
+
 @dataclass(frozen=True)
 class Table:
     """The result of a source function.
@@ -210,6 +200,8 @@ class Table:
     The rows of a `series` are consecutive in time, so the last ones are held out for TEST. In a `stream`, each row also continues the
     previous one: each position in a batch goes through a separate part, from batch to batch.
 
+    `joint(request)` returns what makes the tops of a batch in the phase of the request, if labels depend on the transformation of their
+    images: boxes. The columns then are the rows without random changes.
     `absent`: the layer states the shapes of its tops, but its files are not there; `load` raises a DataError.
 
     `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
@@ -230,14 +222,18 @@ class Table:
     notes: Callable[[], list[str]] = list
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
     raw: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
+    joint: Callable[[Request], Joint] | None = None
     absent: bool = False
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """Return the table of a selection of rows, by their numbers."""
         described = replace(self.description, rows=len(rows))
         numbers = rows if self.numbers is None else self.numbers[rows]
-        load = self.load
-        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in load()), numbers=numbers, parts={})
+        load, joint = self.load, self.joint
+        return replace(
+            self, description=described, load=lambda: tuple(Selected(c, rows) for c in load()), numbers=numbers, parts={},
+            joint=joint and (lambda request: SelectedJoint(joint(request), rows)),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -249,6 +245,17 @@ class Selected:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self.column[self.rows[rows]]
+
+
+@dataclass(frozen=True)
+class SelectedJoint:
+    """A selection of the rows that are transformed together."""
+
+    joint: Joint
+    rows: np.ndarray
+
+    def __call__(self, rows: np.ndarray, first: int) -> tuple[np.ndarray, ...]:
+        return self.joint(self.rows[rows], first)
 
 
 class Source(Protocol):

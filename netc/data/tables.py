@@ -19,7 +19,7 @@ from netc.data.order import held_out
 from netc.data.settings import setting
 from netc.data.sheet import read_sheet
 from netc.data.source import Description, Request, Source, Table, TopSpec
-from netc.data.transforms.checks import unfinished
+from netc.data.transforms.checks import unboxed, unfinished
 from netc.data.transforms.mixing import tops_after
 from netc.data.transforms.normalization import normalisation
 from netc.data.vocabulary import Vocabulary
@@ -252,6 +252,9 @@ def _described(request: Request, table: Table) -> Description:
 
 def _transformed(request: Request, table: Table, tops: tuple[TopSpec, ...]) -> tuple[tuple[TopSpec, ...], tuple[str, ...]]:
     """The tops after transform_param, and the names of those that it adds."""
+    if table.joint is not None:
+        return tops, ()
+    unboxed(request.layer.transform_param)
     if table.finished:
         unfinished(table.description.name, request.layer.transform_param)
         return tops, ()

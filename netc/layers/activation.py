@@ -19,6 +19,13 @@ def relu(ctx: Context, x: Value) -> Value:
     return op.LeakyRelu(x, alpha=slope) if slope else op.Relu(x)
 
 
+@layer("ReLU6", elementwise=True, in_place=True)
+def relu6(ctx: Context, x: Value) -> Value:
+    """y = min(max(x, 0) + negative_slope min(x, 0), 6). The gradient at 0 is the slope."""
+    slope = ctx.param.relu6_param.negative_slope
+    return op.Min(op.LeakyRelu(x, alpha=slope) if slope else op.Relu(x), 6.0)
+
+
 @layer("PReLU", elementwise=True, in_place=True)
 def prelu(ctx: Context, x: Value) -> Value:
     """ReLU with a trainable slope for negative x, one per channel or one for all (He et al. 2015). Slopes start at 0.25."""

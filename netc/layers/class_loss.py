@@ -48,3 +48,16 @@ def weighted_softmax(ctx: Context, scores: Value, labels: Value, weight: Value |
         even = -op.ReduceMean(op.LogSoftmax(scores, axis=axis), [axis], keepdims=0)
         each = each * (1 - p.label_smoothing) + even * p.label_smoothing
     return mean_of_labels(ctx, each, weight, shares_of(known, valid, by_class), axis, normalization)
+
+
+def class_weighted_softmax(ctx: Context, scores: Value, labels: Value, weight: Value | None, axis: int, normalization: str) -> Value:
+    """The cross entropy of SegNet: `class_weighting` multiplies the losses, and the normalizer counts labels, not weights."""
+    known, valid = known_labels(ctx, labels)
+    p = ctx.param.loss_param
+    factors = class_weights(ctx, p.class_weighting, scores.shape[axis], "loss_param", "class_weighting")
+    if factors is None:
+        raise ctx.error("`class_weighting` is missing. Add a factor for each class.", "loss_param", "weight_by_label_freqs")
+    if ctx.param.softmax_loss_param.ListFields():
+        raise ctx.error("`class_weighting` cannot be used with softmax_loss_param. Remove one of them.", "loss_param", "class_weighting")
+    each = -picked_of(scores, known, axis) * op.Gather(factors, known, axis=0)
+    return mean_of_labels(ctx, each, weight, valid, axis, normalization)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
 from netc.graph.ir import Value, leaf, op, stop
 from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
+from netc.layers.plugin_param import PluginParam
 from netc.net.model import DEPLOY, TEST, TRAIN, Epoch, Layer
 from netc.net.rates import Rates
+from netc.spec import plugin_fields
 
 
 def dims(shape: Shape) -> str:
@@ -52,10 +54,15 @@ class Context:
     blobs: list[Value] = field(default_factory=list)
     names: list[tuple[Kind, str]] = field(default_factory=list)  # of the blobs
 
-    @property
+    @cached_property
     def param(self) -> pb.LayerParameter:
-        """The layer's message."""
-        return self.layer.param
+        """The layer's message. For a plug-in's layer, it also has the fields that only a fork of Caffe knows (`PluginParam`)."""
+        layer = self.layer
+        if not plugin_fields.takes_any(layer.type):
+            return layer.param
+        return cast(
+            pb.LayerParameter, PluginParam(layer.param, {p[2] for p in layer.document.fields_of("layer", layer.index) if len(p) == 3})
+        )
 
     @property
     def training(self) -> bool:
@@ -73,18 +80,18 @@ class Context:
         """Return the diagnostic of an error about a field of the layer."""
         return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
 
-    def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
-        """Create the layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
+    def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter, frozen: bool = False) -> Value:
+        """Create the layer's next parameter: started by `filler`, shared with all of the same `param.name`. It learns unless `frozen`."""
         start = partial(fillers.fill, shape, filler, self.seed, f"{self.layer.name}.{name}")
         try:
             fillers.check(shape, filler)
         except SpecError as e:
             raise self.error(str(e), *self._path_of(filler)) from e
-        return self._blob("parameter", name, shape, start)
+        return self._blob("parameter", name, shape, start, frozen=frozen)
 
     def _path_of(self, filler: pb.FillerParameter) -> tuple[str, ...]:
         """The fields of the layer's message that lead to a filler."""
-        for param, message in self.param.ListFields():
+        for param, message in self.layer.param.ListFields():
             fields = message.ListFields() if param.message_type and not param.is_repeated else ()
             for inner, value in fields:
                 if inner.message_type is filler.DESCRIPTOR and value == filler:
@@ -160,21 +167,21 @@ class Context:
             sizes[0] = self.steps
         return leaf("Input", dtype, sizes, name=BATCH(top))
 
-    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float = 1.0) -> Value:
-        self.blobs.append(self._new_or_shared(kind, name, shape, start, decay))
+    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float = 1.0, frozen: bool = False) -> Value:
+        self.blobs.append(self._new_or_shared(kind, name, shape, start, decay, frozen))
         self.names.append((kind, name))
         return self.blobs[-1]
 
-    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float) -> Value:
+    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any, decay: float, frozen: bool) -> Value:
         index = len(self.blobs)
-        spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
+        spec = self.layer.param.param[index] if index < len(self.layer.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
             raise self.error(f"{self.layer.type} updates its statistics itself. Their `lr_mult` must be 0.", "param", index, "lr_mult")
         owner = self.shared.get(spec.name) if spec.name else None
         if owner is not None:
             self.states.setdefault(owner.node.name, owner)
             return self._share(owner, spec, shape, index, name)
-        state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay))
+        state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay, frozen))
         taken = self.states.get(state.node.name)
         if taken is not None:
             text = f"Its parameter {name!r} and a parameter of layer {taken.node.state.layer!r} have one name, {state.node.name!r}."
@@ -184,10 +191,12 @@ class Context:
             self.shared[spec.name] = state
         return state
 
-    def _described(self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec, decay: float) -> StateInfo:
+    def _described(
+        self, kind: Kind, name: str, start: Any, index: int, spec: pb.ParamSpec, decay: float, frozen: bool
+    ) -> StateInfo:  # fmt: skip
         """The description of a new parameter or statistic. `freeze` and `lr_mult` of layer and solver decide whether it learns."""
-        full, own = f"{self.layer.name}.{name}", Rates.of(self.param)
-        frozen = own.freezes(name) or self.rates.freezes(full)
+        full, own = f"{self.layer.name}.{name}", Rates.of(self.layer.param)
+        frozen = frozen or own.freezes(name) or self.rates.freezes(full)
         mults = (0.0, 0.0)
         if kind == "parameter" and not frozen:
             mults = (spec.lr_mult * own.factor(name) * self.rates.factor(full), spec.decay_mult if spec.HasField("decay_mult") else decay)
@@ -195,7 +204,7 @@ class Context:
 
     def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int, blob: str) -> Value:
         """Share a blob by Caffe's rules: the same shape (PERMISSIVE: the same count), and multipliers that are set once or equal."""
-        state, own = owner.node.state, Rates.of(self.param)
+        state, own = owner.node.state, Rates.of(self.layer.param)
         if state.layer != self.layer.name and (own.freezes(blob) > state.frozen or own.factor(blob) != 1):
             field = "lr_mult" if own.factor(blob) != 1 else "freeze"
             raise self.error(f"It shares {spec.name!r} with layer {state.layer!r}, which owns it. Move `{field}` to that layer.", field)

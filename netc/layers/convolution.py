@@ -35,8 +35,26 @@ def convolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
 
     W has the shape (num_output, channels / group, kernel...). Several bottoms share the weights.
     """
-    w, b, window = _weights(ctx, xs, transposed=False)
+    w, b, window = _weights(ctx, ctx.param.convolution_param, xs, transposed=False)
     return tuple(_apply(ctx, x, lambda x: op.Conv(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
+
+
+@layer("DepthwiseConvolution", "ConvolutionDepthwise", stem="conv", places="window", linear=True, messages=("convolution_param",))
+def depthwise_convolution(ctx: Context, x: Value) -> Value:
+    """A convolution of each channel with a kernel of its own: Convolution with as many groups as channels (Howard et al. 2017).
+
+    W has the shape (num_output, 1, kernel...). `group` can be unset, and `num_output` too if it is the number of channels.
+    """
+    p = pb.ConvolutionParameter()
+    p.CopyFrom(ctx.param.convolution_param)
+    axis = axis_of(ctx, p.axis, x, "convolution_param", "axis")
+    (channels,) = sizes(x.shape[axis : axis + 1])
+    if p.HasField("group") and p.group != channels:
+        text = f"`group` is {p.group}. Expected {channels}, the number of channels of {ctx.layer.bottoms[0]}, or no `group`."
+        raise ctx.error(text, "convolution_param", "group")
+    p.group, p.num_output = channels, p.num_output or channels
+    w, b, window = _weights(ctx, p, (x,), transposed=False)
+    return _apply(ctx, x, lambda x: op.Conv(x, w, b, group=channels, **window.attrs))
 
 
 @layer("Deconvolution", stem="deconv", bottoms=(1, None), tops=(1, None), places="transposed", linear=True, messages=("convolution_param",))
@@ -45,7 +63,7 @@ def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
 
     W has the shape (channels, num_output / group, kernel...).
     """
-    w, b, window = _weights(ctx, xs, transposed=True)
+    w, b, window = _weights(ctx, ctx.param.convolution_param, xs, transposed=True)
     return tuple(_apply(ctx, x, lambda x: op.ConvTranspose(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
 
 
@@ -96,9 +114,11 @@ def columns(x: Value, kernel: list[int], **window: Any) -> Value:
     return y
 
 
-def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Value, Value | None, Window]:
+def _weights(
+    ctx: Context, p: pb.ConvolutionParameter, xs: tuple[Value, ...], transposed: bool
+) -> tuple[Value, Value | None, Window]:  # fmt: skip
     """W, the bias and the window for bottoms, which must all have one shape."""
-    p, x, bottoms = ctx.param.convolution_param, xs[0], ctx.layer.bottoms
+    x, bottoms = xs[0], ctx.layer.bottoms
     for name, other in zip(bottoms, xs, strict=True):
         if other.shape != x.shape:
             raise ctx.shape_error(

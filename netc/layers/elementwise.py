@@ -79,3 +79,18 @@ def bias(ctx: Context, x: Value, term: Value | None = None) -> Value:
     if term is None:
         term = ctx.weight("bias", _learned_shape(ctx, x, axis, p.num_axes, "bias_param"), p.filler)
     return x + _broadcast(ctx, term, x, axis)
+
+
+@layer("Axpy", bottoms=(3, 3), places="same")
+def axpy(ctx: Context, a: Value, x: Value, y: Value) -> Value:
+    """a x + y, with one number a for each channel of each image, as squeeze-and-excitation nets need it (Hu et al. 2018)."""
+    if x.shape != y.shape:
+        names = ctx.layer.bottoms
+        text = f"{names[1]} is {dims(x.shape)}, and {names[2]} is {dims(y.shape)}. Expected the same shape."
+        raise ctx.shape_error(text, "bottom", 2)
+    if x.rank < 2 or a.rank < 2 or a.shape[:2] != x.shape[:2] or any(d != 1 for d in a.shape[2:]):
+        names = ctx.layer.bottoms
+        text = f"{names[0]} is {dims(a.shape)}. Expected one number for each channel of {names[1]}, which is {dims(x.shape)}."
+        raise ctx.shape_error(text, "bottom", 0)
+    spread = a if a.rank == x.rank else op.Reshape(a, [0, 0, *[1] * (x.rank - 2)], shape=(*a.shape[:2], *[1] * (x.rank - 2)))
+    return spread * x + y

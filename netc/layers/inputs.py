@@ -68,6 +68,16 @@ def window_data(ctx: Context) -> tuple[Value, ...]:
     return data_(ctx)
 
 
+@layer("AnnotatedData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "data_param", "annotated_data_param"))
+def annotated_data(ctx: Context) -> tuple[Value, ...]:
+    """Images with boxes for detection: a database of AnnotatedDatum, a folder with Pascal VOC's or COCO's files, a table, `shape_boxes`.
+
+    The second top is SSD's label blob 1 x 1 x boxes x 8: number of the image, label, instance, xmin, ymin, xmax, ymax, difficult.
+    Coordinates are parts of the image. Each image has the same number of rows; rows without a box are -1. Blue comes before red.
+    """
+    return data_(ctx)
+
+
 @layer("Parameter", stem="param", bottoms=(0, 0))
 def parameter(ctx: Context) -> Value:
     """A trainable parameter as a blob of the net. It has the shape `shape` and starts at zero."""

@@ -9,7 +9,7 @@ from netc.graph.ir import Value, cast, constant, op, stop
 from netc.graph.training_ops import loss
 from netc.graph.training_ops.activation import softplus
 from netc.layers import domain, whole
-from netc.layers.class_loss import class_weights, known_labels, picked_of, weighted_softmax
+from netc.layers.class_loss import class_weighted_softmax, class_weights, known_labels, picked_of, weighted_softmax
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.layers.weights import mean_of_labels, mean_of_rows
@@ -19,7 +19,7 @@ from netc.spec.places import Places
 LEAST_PROBABILITY = 1e-20
 
 
-def _normalization(ctx: Context, default: str) -> str:
+def normalization_of(ctx: Context, default: str) -> str:
     """The name of LossParameter's mode. The old `normalize: false` means BATCH_SIZE."""
     p = ctx.param.loss_param
     if not p.HasField("normalization") and p.HasField("normalize"):
@@ -84,12 +84,15 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
 def softmax_with_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None = None) -> tuple[Value, ...]:
     """-log softmax(scores)[label], by default averaged over all labels that are not ignored. A second top holds the probabilities.
 
-    A third bottom holds weights of the rows: the mean is then weighted, as it is with `class_weight`.
+    A third bottom holds weights of the rows: the mean is then weighted, as it is with `class_weight`. SegNet's `class_weighting` multiplies
+    the losses only.
     """
     axis = axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
-    labels, normalization = _labels(ctx, scores, labels, axis), _normalization(ctx, "VALID")
+    labels, normalization = _labels(ctx, scores, labels, axis), normalization_of(ctx, "VALID")
     ignored = domain.ignored_label(ctx.param.loss_param)
     p = ctx.param.softmax_loss_param
+    if ctx.param.loss_param.weight_by_label_freqs:
+        return class_weighted_softmax(ctx, scores, labels, weight, axis, normalization), stop(op.Softmax(scores, axis=axis))
     if weight is not None or p.class_weight or p.label_smoothing:
         return weighted_softmax(ctx, scores, labels, weight, axis, normalization), stop(op.Softmax(scores, axis=axis))
     value, shares = loss.softmax_cross_entropy(scores, labels, axis=axis, normalization=normalization, ignore_label=ignored)
@@ -115,7 +118,7 @@ def focal_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None 
     each = -op.Pow(op.Max(1.0 - op.Exp(log), 1e-7), constant(np.float32(p.gamma))) * log
     alpha = class_weights(ctx, p.alpha, scores.shape[axis], "focal_loss_param", "alpha")
     each = each if alpha is None else each * op.Gather(alpha, known, axis=0)
-    value = mean_of_labels(ctx, each, weight, valid, axis, _normalization(ctx, "VALID"))
+    value = mean_of_labels(ctx, each, weight, valid, axis, normalization_of(ctx, "VALID"))
     return value, stop(op.Softmax(scores, axis=axis))
 
 
@@ -131,7 +134,7 @@ def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value, weight: V
     """
     if weight is not None:
         return _weighted_sigmoid(ctx, x, targets, weight), stop(op.Sigmoid(x))
-    targets, normalization = cast(alike(ctx, x, targets), np.float32), _normalization(ctx, "BATCH_SIZE")
+    targets, normalization = cast(alike(ctx, x, targets), np.float32), normalization_of(ctx, "BATCH_SIZE")
     ignored = domain.ignored_label(ctx.param.loss_param)
     value = loss.sigmoid_cross_entropy(x, targets, normalization=normalization, ignore_label=ignored)
     return _counted(ctx, value, targets, 1, normalization), stop(op.Sigmoid(x))
@@ -141,7 +144,7 @@ def _weighted_sigmoid(ctx: Context, x: Value, targets: Value, weight: Value) -> 
     targets = stop(cast(alike(ctx, x, targets), np.float32))
     ignored = domain.ignored_label(ctx.param.loss_param)
     valid = None if ignored is None else cast(op.Not(op.Equal(cast(targets, np.int64), ignored)), np.float32)
-    return mean_of_labels(ctx, softplus(x) - x * targets, weight, valid, 1, _normalization(ctx, "BATCH_SIZE"))
+    return mean_of_labels(ctx, softplus(x) - x * targets, weight, valid, 1, normalization_of(ctx, "BATCH_SIZE"))
 
 
 @layer("EuclideanLoss", bottoms=(2, 3), label=False, tops=(0, 1), loss=True, whole=whole.mean, reads=domain.WEIGHTS)
@@ -192,7 +195,7 @@ def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None
     each = -op.ReduceSum(cut * op.Transpose(rows, perm=order), [axis], keepdims=0)
     counted = None if valid is None else cast(valid, np.float32)
     each = each if counted is None else each * counted
-    normalization = _normalization(ctx, "VALID")
+    normalization = normalization_of(ctx, "VALID")
     total = loss.normalised(each, counted, axis, normalization)
     return _counted(ctx, total, labels, axis, normalization), stop(op.Exp(log_softmax))
 

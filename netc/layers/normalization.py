@@ -4,12 +4,15 @@ from math import prod
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc.errors import near
 from netc.graph.ir import Value, constant, op, stop
 from netc.graph.training_ops import normalization
 from netc.graph.training_ops.normalization import per_channel
 from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
+
+NVCAFFE_EPS = 1e-5  # its smallest `eps`
 
 
 @layer("BatchNorm", stem="bn", places="same")
@@ -18,11 +21,14 @@ def batch_norm(ctx: Context, x: Value) -> Value:
 
     In training, it uses the statistics of the batch and updates running sums of them, weighted by moving_average_fraction. In testing,
     with use_global_stats or frozen, it uses the running statistics. Its three blobs are the sums of mean, unbiased variance and weight.
+    With NVCaffe's scale_bias, it scales and shifts too. The blobs are then mean, biased variance, an unused one, scale and shift.
     """
     p = ctx.param.batch_norm_param
     if x.rank < 2:
         raise ctx.shape_error(f"Expected 2 axes or more. {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}.", "bottom")
     channels = int(x.shape[1])
+    if p.scale_bias or p.HasField("scale_filler") or p.HasField("bias_filler"):
+        return _scaled_batch_norm(ctx, x, channels)
     mean, var = ctx.statistic("mean", (channels,)), ctx.statistic("variance", (channels,))
     weight = ctx.statistic("weight", (1,))
     if p.use_global_stats if p.HasField("use_global_stats") else not ctx.training or ctx.is_frozen(mean):
@@ -37,6 +43,26 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     ctx.update(mean, mean * keep + batch_mean)
     ctx.update(var, var * keep + batch_var * (count / max(1, count - 1)))
     ctx.update(weight, weight * keep + 1.0)
+    return y
+
+
+def _scaled_batch_norm(ctx: Context, x: Value, channels: int) -> Value:
+    """BatchNorm of NVCaffe, whose running statistics are means, not sums. The third blob is 0 until there are some, then 1."""
+    p = ctx.param.batch_norm_param
+    eps = max(p.eps, NVCAFFE_EPS)
+    mean, var = ctx.statistic("mean", (channels,)), ctx.statistic("variance", (channels,))
+    started = ctx.statistic("weight", (1,))
+    scale = ctx.weight("scale", (channels,), p.scale_filler if p.HasField("scale_filler") else pb.FillerParameter(value=1))
+    bias = ctx.weight("bias", (channels,), p.bias_filler)
+    if p.use_global_stats if p.HasField("use_global_stats") else not ctx.training or ctx.is_frozen(mean):
+        return (x - per_channel(mean, x)) * per_channel(scale / op.Sqrt(var + eps), x) + per_channel(bias, x)
+    batch_mean, batch_var, inverse_std = normalization.batch_moments(x, epsilon=eps)
+    y = normalization.batch_norm(x, batch_mean, inverse_std, scale, bias)
+    if ctx.training:
+        keep = op.Where(op.Equal(started, 0.0), constant(0.0), constant(np.float32(p.moving_average_fraction)))
+        ctx.update(mean, mean * keep + batch_mean * (1.0 - keep))
+        ctx.update(var, var * keep + batch_var * (1.0 - keep))
+        ctx.update(started, op.Max(started, 1.0))
     return y
 
 

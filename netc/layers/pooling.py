@@ -154,11 +154,11 @@ def _axis(ctx: Context, p: pb.PoolingParameter, i: int, size: int, rank: int) ->
         raise ctx.error("`stride` must be at least 1.", "pooling_param", "stride")
     if pad >= kernel:
         raise ctx.error(f"The pad {pad} must be smaller than the kernel {kernel}.", "pooling_param", "pad")
-    if size + 2 * pad < kernel:
-        raise ctx.shape_error(
-            f"A kernel of {kernel} does not fit into {size + 2 * pad} (padding included).", "pooling_param", "kernel_size"
-        )
-    return _windows(size, kernel, stride, pad, p.round_mode == p.FLOOR)
+    floor = p.round_mode == p.FLOOR
+    if size + 2 * pad < kernel and (floor or kernel - size - 2 * pad >= stride):
+        text = f"A kernel of {kernel} does not fit into {size + 2 * pad} (padding included)."
+        raise ctx.shape_error(text, "pooling_param", "kernel_size")
+    return _windows(size, kernel, stride, pad, floor)
 
 
 FIELDS = ("kernel_shape", "kernel_size", "kernel"), ("strides", "stride", "stride"), ("pads", "pad", "pad")

@@ -183,3 +183,21 @@ def huber_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None 
     A third bottom holds weights of the rows.
     """
     return _loss(ctx, huber, columns(scores), _targets(ctx, scores, labels), weight)
+
+
+@layer("SmoothL1Loss", bottoms=(2, 4), label=False, tops=(0, 1), loss=True, whole=whole.mean)
+def smooth_l1_loss(ctx: Context, a: Value, b: Value, inside: Value | None = None, outside: Value | None = None) -> Value:
+    """Half of (sigma d)^2 for a distance d = a - b below 1 / sigma^2, d - 1 / (2 sigma^2) beyond (Girshick 2015).
+
+    Summed over each row and averaged over the rows. A third bottom multiplies the distances, a fourth one the losses, element by element.
+    """
+    square = ctx.param.smooth_l1_loss_param.sigma**2
+    distance = cast(a, np.float32) - alike(ctx, a, cast(b, np.float32))
+    if inside is not None:
+        distance = distance * stop(alike(ctx, a, cast(inside, np.float32)))
+    cut = op.Clip(distance, -1 / square, 1 / square)
+    each = cut * (distance - cut * 0.5) * square
+    if outside is not None:
+        each = each * stop(alike(ctx, a, cast(outside, np.float32)))
+    rows = op.ReduceSum(each, list(range(1, each.rank)), keepdims=0) if each.rank > 1 else each
+    return mean_of_rows(ctx, rows, None)

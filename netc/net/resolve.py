@@ -14,9 +14,9 @@ from netc.net.mixing import mixing_errors, with_partners
 from netc.net.model import BROKEN, GUESSED, TEST, TRAIN, Layer, ResolvedNet
 from netc.net.names import unique_names
 from netc.net.phases import State, left_out
-from netc.spec import Document, forks
-from netc.spec.other_names import suggest_type
+from netc.spec import Document
 from netc.spec.ranges import range_errors
+from netc.spec.unknown_types import unknown_type
 
 
 def resolve(
@@ -117,8 +117,10 @@ class _Resolver:
             twin_of=spec.name if self.names[i] != spec.name else "",
         )
 
-    def _error(self, i: int, spec: pb.LayerParameter, text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
-        self.errors.append(Diagnostic(self.document.place("layer", i, *path), f"Layer {spec.name!r}: {text}", suggestion))
+    def _error(
+        self, i: int, spec: pb.LayerParameter, text: str, *path: str | int, suggestion: Suggestion | None = None, kind: str = ""
+    ) -> None:
+        self.errors.append(Diagnostic(self.document.place("layer", i, *path), f"Layer {spec.name!r}: {text}", suggestion, kind=kind))
 
     def _doubt(self, i: int) -> str:
         """BROKEN or GUESSED if the text of a layer has an error, else ""."""
@@ -130,12 +132,10 @@ class _Resolver:
             if not doubt:
                 self._error(i, spec, "The type is missing.")
             return ""
-        of_fork = forks.of_type(spec.type)
-        suggestion = Suggestion() if of_fork else suggest_type(spec.type, registry.layer)
-        elsewhere = of_fork or ("" if suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`.")
+        text, suggestion = unknown_type(spec.type)
         if not any(e.place == self.document.place("layer", i, "type") for e in self.document.errors):
-            self._error(i, spec, f"There is no layer type {spec.type!r}.{elsewhere}", "type", suggestion=None if of_fork else suggestion)
-        return suggestion.meant
+            self._error(i, spec, text, "type", suggestion=suggestion, kind=text)
+        return suggestion.meant if suggestion else ""
 
     def _source(self, i: int, spec: pb.LayerParameter, tops: tuple[str, ...], doubt: str) -> tuple[data.Reader | None, int | None]:
         """The reader of a data layer and its batch size. Each is None if an error prevents it."""

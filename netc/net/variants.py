@@ -14,8 +14,8 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
     """Return `net` (phase TEST) without labels, losses and metrics. A loss of scores becomes the layer that it implies (Softmax), once.
 
     This layer writes the second top of the loss, if there is one.
-    A layer with its own loss loses that top and those after it. If the blobs by which a layer selects rows (Filter) are missing, the layer
-    passes its first bottom on.
+    If the net silences all its outputs, they are its outputs. A layer with its own loss loses that top and those after it. If the blobs by
+    which a layer selects rows (Filter) are missing, the layer passes its first bottom on.
     """
     inputs = inputs_of(net)
     taken, made = _taken(net), _made(net)
@@ -43,7 +43,17 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
             layers.append(replace(layer, type=kind, name=top, bottoms=bottoms, tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
-    return replace(net, phase=DEPLOY, layers=tuple(_without_idle_inputs(net.layers, layers)))
+    return _heard(replace(net, phase=DEPLOY, layers=tuple(_without_idle_inputs(net.layers, layers))))
+
+
+def _heard(net: ResolvedNet) -> ResolvedNet:
+    """Return a net that has no outputs, because it silences them all, without its Silence layers, so that it has outputs."""
+    if net.outputs:
+        return net
+    inputs = {top for layer in net.layers if not layer.bottoms for top in layer.tops}
+    silencers = [x for x in net.layers if x.kind.writes_nothing and x.kind.sink is None]
+    mute = [x.name for x in silencers if inputs.issuperset(x.bottoms)]
+    return replace(net, layers=tuple(x for x in net.layers if x not in silencers or (x.name in mute and len(mute) < len(silencers))))
 
 
 def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:

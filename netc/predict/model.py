@@ -9,13 +9,14 @@ import numpy as np
 
 from netc import data
 from netc.data.brackets import Tree
-from netc.data.source import SeriesFacts
+from netc.data.series_facts import SeriesFacts
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place, RunError
 from netc.files import read_text
 from netc.graph.contract import NEXT, STATE
 from netc.predict.batches import Blocks
+from netc.predict.boxes import detects, found_boxes
 from netc.predict.find import find_model
 from netc.predict.raw.classes import Decision, Ranking, decision
 from netc.predict.raw.columns import InputColumn, columns_of, takes_raw_columns
@@ -227,6 +228,9 @@ class Model:
     def _predictions(self, rows: Sequence[Row], ranking: Ranking) -> Iterator[Prediction | DataError]:
         """Yield the predictions for rows of equal shapes."""
         try:
+            if detects(self.metadata):
+                yield from (self._boxes(name, row, ranking.decision.threshold) for name, row in rows)
+                return
             if self.batch_axis:
                 yield from (self._prediction(name, self._sequence(row), ranking) for name, row in rows)
                 return
@@ -234,6 +238,11 @@ class Model:
             yield from (self._prediction(name, {n: a[k] for n, a in found.items()}, ranking) for k, (name, _) in enumerate(rows))
         except DataError as e:
             yield e
+
+    def _boxes(self, name: str, row: np.ndarray, least: float | None) -> Prediction:
+        """The objects in one image. A batch is one image, because the rows of the output are boxes."""
+        height, width = row.shape[-2:]
+        return found_boxes(name, self({self.input: row[None]}), self.metadata, self.labels, (height, width), least)
 
     def _prediction(self, name: str, outputs: dict[str, np.ndarray], ranking: Ranking) -> Prediction:
         if found := readable(name, outputs, self.metadata, self.labels):

@@ -48,9 +48,19 @@ class Prediction:
         return self.outputs
 
     @property
+    def rows(self) -> "tuple[Prediction, ...]":
+        """The predictions that have a row each in a table: this one, or one for each object in a picture."""
+        return (self,)
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """Further entries of JSON."""
+        return {}
+
+    @property
     def picture(self) -> bytes:
         """The prediction as a PNG file. DataError if it is no image."""
-        raise DataError("A .png file holds the classes of the pixels of an image, and this model predicts none.")
+        raise DataError("A .png file holds a picture with boxes, or the classes of its pixels. This model predicts neither.")
 
     @property
     def text(self) -> str:
@@ -107,6 +117,9 @@ def encoded(arrays: Mapping[str, np.ndarray], suffix: str, labels: Sequence[str]
 
 def _flat(predictions: Sequence[Prediction], suffix: str) -> bytes:
     """One array per output with one row per input. Tables start with the input, and the best class with its score."""
+    predictions = [row for p in predictions for row in p.rows]
+    if not predictions:
+        raise DataError("There are no objects to write. Use .json, which can hold none, or a lower --threshold.")
     head = [[name, *(p.place[k][1] for p in predictions)] for k, (name, _) in enumerate(predictions[0].place)]
     if predictions[0].best:
         best = [p.best[0] if p.best else ("", 0.0) for p in predictions]
@@ -162,7 +175,13 @@ def _cell(value: Any) -> str:
 def _record(p: Prediction) -> dict[str, Any]:
     """A prediction for JSON, with null for NaN and infinite values."""
     best = {"classes": [{"class": name, "score": _finite(score)} for name, score in p.best]} if p.best else {}
-    return {**dict(p.place), **dict(p.said), **best, "outputs": {name: _finite(array.tolist()) for name, array in p.outputs.items()}}
+    return {
+        **dict(p.place),
+        **dict(p.said),
+        **best,
+        **p.more,
+        "outputs": {name: _finite(array.tolist()) for name, array in p.outputs.items()},
+    }
 
 
 def _finite(value: Any) -> Any:

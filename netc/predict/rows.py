@@ -87,9 +87,16 @@ class Reading:
     def _image(self, path: str, shape: tuple[int, ...]) -> np.ndarray:
         """Read an image with the preprocessing of the test phase: resized, with a centre crop if the net uses crops."""
         channels, height, width = shape
+        if (fit := data.fit_of(self.metadata, (height, width))) is not None:
+            return self._ordered(fit.image(data.read_image(Path(path), channels, left_out=self.left_out)))
         larger, wider = self.metadata.get("resize", (height, width))
         top, left = (larger - height) // 2, (wider - width) // 2
-        return data.read_image(Path(path), channels, larger, wider, left_out=self.left_out)[:, top : top + height, left : left + width]
+        image = data.read_image(Path(path), channels, larger, wider, left_out=self.left_out)
+        return self._ordered(image[:, top : top + height, left : left + width])
+
+    def _ordered(self, image: np.ndarray) -> np.ndarray:
+        """The channels in the order of the rows that the net was trained on."""
+        return image[::-1] if self.metadata.get("channels") == "BGR" and len(image) > 1 else image
 
 
 def sizes(shape: tuple[int | str, ...]) -> str:

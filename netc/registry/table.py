@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,13 +26,17 @@ class Registry(dict[Any, Callable[..., Any]], Generic[Record]):
 
         def add(function: F) -> F:
             for name in names:
-                if name in self:
+                if name in self and not self.is_replaceable(name):
                     raise ValueError(f"{self.kind} {name!r} is defined twice")
                 self.records[name] = self.record(name, **properties)
                 self[name] = function
             return function
 
         return add
+
+    def is_replaceable(self, name: Any) -> bool:
+        """Whether a plug-in may define `name` again."""
+        return False
 
     def find(self, name: Any) -> Callable[..., Any]:
         """Return the function called `name`. If there is none, raise the registry's error with similar names."""
@@ -74,6 +79,14 @@ class Layers(Registry[LayerType]):
 
     def __init__(self) -> None:
         super().__init__("layer type", LayerType)
+        self.replaced = set[str]()  # types of netc that a plug-in has defined again
+
+    def is_replaceable(self, name: Any) -> bool:
+        """A type that only forks of Caffe have may be a plug-in's: the plug-in may be older than netc's own layer."""
+        if not self.is_own(name) or name not in import_module("netc.spec.forks").TYPES:
+            return False
+        self.replaced.add(name)
+        return True
 
     def __call__(self, *names: Any, **properties: Any) -> Callable[[F], F]:
         """Like that of every registry. A relative path in `fields` starts from the file of the function."""

@@ -58,17 +58,58 @@ TYPES: dict[str, ForkType] = {
     "PriorBox": ForkType(("ssd",), "prior_box_param"),
     "Proposal": ForkType(("intel",), "proposal_param"),
     "ROIPooling": ForkType(("frcnn", "intel"), "roi_pooling_param"),
-    "ReLU6": ForkType(("yolo",)),
+    "ReLU6": ForkType(("yolo",), "relu6_param"),
     "Reorg": ForkType(("yolov2", "intel"), "reorg_param"),
     "ShuffleChannel": ForkType(("shufflenet",), "shuffle_channel_param"),
     "SmoothL1Loss": ForkType(("frcnn", "intel"), "smooth_l1_loss_param"),
     "Upsample": ForkType(("segnet", "enet", "yolo"), "upsample_param"),
 }
 
-# By message: its fields that come from forks.
+# By message: its fields that come from forks and mean something.
 FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "PoolingParameter": {"ceil_mode": ("intel", "face")},
-    "BatchNormParameter": {"scale_filler": ("nvidia",), "bias_filler": ("nvidia",), "scale_bias": ("nvidia",)},
+    "BatchNormParameter": dict.fromkeys(("scale_filler", "bias_filler", "scale_bias"), ("nvidia",)),
+    "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
+    "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
+    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
+    "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
+    "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
+    "TransformationParameter": dict.fromkeys(
+        ("resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param"), ("ssd",)
+    ),
+    "UpsampleParameter": dict.fromkeys(("scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w"), ("segnet", "enet")),
+}
+
+# By message: fields of forks that choose devices, number formats or memory, and never what a layer computes.
+WITHOUT_EFFECT: dict[str, dict[str, tuple[str, ...]]] = {
+    "BatchNormParameter": {"engine": ("intel", "nvidia")},
+    "ConcatParameter": {"engine": ("intel",)},
+    "ConvolutionParameter": {
+        "conv_algos_override": ("nvidia",), "cudnn_convolution_algo_seeker": ("nvidia",), "cudnn_math_override": ("nvidia",),
+    },
+    "DataParameter": {"cache": ("nvidia",), "parser_threads": ("nvidia",), "threads": ("nvidia",)},
+    "EltwiseParameter": {"engine": ("intel",)},
+    "InnerProductParameter": {"engine": ("intel",)},
+    "LayerParameter": {
+        "backward_math": ("nvidia",), "backward_type": ("nvidia",), "cudnn_math_override": ("nvidia",), "debug": ("nvidia",),
+        "engine": ("intel",), "forward_math": ("nvidia",), "forward_type": ("nvidia",), "mn_activation_param": ("intel",),
+        "multinode": ("intel",),
+    },
+    "NetParameter": {
+        "default_backward_math": ("nvidia",), "default_backward_type": ("nvidia",), "default_conv_algos_override": ("nvidia",),
+        "default_cudnn_math_override": ("nvidia",), "default_forward_math": ("nvidia",), "default_forward_type": ("nvidia",),
+        "eltwise_mem_sharing": ("nvidia",), "engine": ("intel",), "global_grad_scale": ("nvidia",),
+        "global_grad_scale_adaptive": ("nvidia",), "global_grad_scale_param": ("nvidia",), "mem_param": ("pspnet",),
+        "reduce_buckets": ("nvidia",),
+    },
+    "SolverParameter": {"solver_data_type": ("nvidia",), "store_blobs_in_old_format": ("nvidia",)},
+    "TransformationParameter": {"use_gpu_transform": ("nvidia",)},
+}  # fmt: skip
+# Values of `engine` in forks. None changes what a layer computes.
+ENGINES = {"MKL2017": ("intel",), "MKLDNN": ("intel",), "MKL": ("intel",)}
+# Layer types under the names of their implementations.
+SAME_TYPES = {
+    f"CuDNN{name}": name
+    for name in ("BatchNorm", "Convolution", "Deconvolution", "Dropout", "LRN", "Pooling", "ReLU", "Sigmoid", "Softmax", "TanH")
 }
 
 
@@ -104,12 +145,20 @@ def how_to_add(type_: str) -> str:
 
 def of_field(message: str, name: str) -> tuple[str, ...]:
     """The forks that have the field `name` of a message."""
-    if message == "LayerParameter":
+    found = FIELDS.get(message, {}).get(name, ()) or WITHOUT_EFFECT.get(message, {}).get(name, ())
+    if message == "LayerParameter" and not found:
         return tuple(dict.fromkeys(fork for row in TYPES.values() if row.param == name for fork in row.forks))
-    return FIELDS.get(message, {}).get(name, ())
+    return found
+
+
+def no_effect(message: str, name: str) -> str:
+    """A sentence on a field of a fork that never changes what a net computes; "" for other fields."""
+    forks = WITHOUT_EFFECT.get(message, {}).get(name, ())
+    return f"`{name}` of {named(forks)} has no effect on netc." if forks else ""
 
 
 def rows() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(layer type or field, field of LayerParameter, forks) of all rows, for the list of `netc layers --forks`."""
     yield from ((type_, row.param, row.forks) for type_, row in sorted(TYPES.items()))
-    yield from ((f"{message}.{name}", "", forks) for message, fields in sorted(FIELDS.items()) for name, forks in fields.items())
+    for table in (FIELDS, WITHOUT_EFFECT):
+        yield from ((f"{message}.{name}", "", forks) for message, fields in sorted(table.items()) for name, forks in fields.items())

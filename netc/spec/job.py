@@ -15,6 +15,7 @@ from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined, only_trained
 from netc.spec.loader import read
+from netc.spec.measured import measured
 from netc.spec.model_files import digest, model_files
 from netc.spec.overrides import copy_of, overridden
 from netc.spec.places import Places, there
@@ -190,7 +191,7 @@ def read_job(
         text = f"There are {states} `test_state` for {len(nets) - 1} test nets. Add one for each, or none."
         raise SpecError(*document.errors, Diagnostic(document.place(*at, "test_state"), text))
     made = overridden(nets, solver, overrides)
-    nets, solver = _with_python(made.nets) if allow_python else made.nets, made.solver
+    nets, solver = measured(_with_python(made.nets) if allow_python else made.nets, made.solver), made.solver
     for net in {id(net): net for net in nets}.values() if state.ListFields() else ():  # `overridden` has copied them
         net.message.state.MergeFrom(state)
     overrides = (*overrides, *(f"--{field.name}={value}" for field, value in state.ListFields()))

@@ -8,10 +8,10 @@ The plug-in declares them in `@layer("Type", fields=...)`:
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
@@ -66,15 +66,23 @@ def numbers(type_: str) -> Numbers:
     return fields if isinstance(fields, Mapping) else {}
 
 
+def names(type_: str) -> set[str]:
+    """The names of the fields of a layer type that its plug-in declares and netc lacks."""
+    foreign = schema(type_)
+    declared = numbers(type_) if foreign is None else cast(Any, foreign).DESCRIPTOR.fields_by_name
+    return set(declared) - set(LAYER.fields_by_name)
+
+
 def own(message: Any, known: Any = LAYER) -> dict[str, Any]:
     """The content of a fork's message that the descriptor `known` lacks, as a mapping: unknown fields, also within known messages."""
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
         if field.name not in known.fields_by_name:
             found |= _plain(message, field.name)
-        elif field.message_type and not field.is_repeated and (inner := known.fields_by_name[field.name].message_type):
-            if rest := own(value, inner):
-                found[field.name] = rest
+        else:
+            inner = known.fields_by_name[field.name].message_type
+            rest = own(value, inner) if inner and field.message_type and not field.is_repeated else {}
+            found |= {field.name: rest} if rest else {}
     return found
 
 
@@ -98,26 +106,40 @@ def merge(layer: Any, found: Mapping[str, Any]) -> None:
         layer.custom.update(found)
 
 
-def take_unknown(layer: Any, place: str) -> set[int]:
-    """Move the unknown fields of a binary layer that its plug-in declares into `custom`. Returns their numbers; they stay in the message.
+def take_unknown(layer: Any, place: str) -> None:
+    """Copy the unknown fields of a binary layer that its plug-in declares into `custom`. They also stay in the message.
 
     SpecError if they do not have the types of the plug-in's schema.
     """
     if not takes_any(layer.type):
-        return set()
-    foreign, declared = schema(layer.type), numbers(layer.type)
+        return
+    foreign = schema(layer.type)
     try:
-        if foreign is not None:
-            extra = own(foreign.FromString(layer.SerializeToString()))
-            _clear_collisions(layer, foreign.DESCRIPTOR)
-            merge(layer, extra)
-            return {f.number for f in foreign.DESCRIPTOR.fields}
-        found = dict(_decoded(layer, declared))
+        if foreign is None:
+            merge(layer, dict(_decoded(layer, numbers(layer.type))))
+            return
+        extra = own(foreign.FromString(layer.SerializeToString()))
+        _clear_collisions(layer, foreign.DESCRIPTOR)
+        merge(layer, extra)
     except (DecodeError, UnicodeDecodeError) as e:
         text = f"Layer {layer.name!r} ({layer.type}): Its fields do not have the types that the plug-in declares: {e}."
         raise SpecError(Diagnostic(Place(place), text)) from e
-    merge(layer, found)
-    return {_number(value) for value in declared.values()}
+
+
+def declares(type_: str, within: Sequence[str | int], number: int) -> bool:
+    """Whether the plug-in of a layer type declares field `number` of the layer's message, or of a message within it."""
+    if not takes_any(type_):
+        return False
+    foreign = schema(type_)
+    if foreign is None:
+        return not within and number in map(_number, numbers(type_).values())
+    descriptor: Any = foreign.DESCRIPTOR
+    for name in within:
+        inner = descriptor.fields_by_name.get(str(name))
+        if inner is None or inner.message_type is None:
+            return False
+        descriptor = inner.message_type
+    return number in descriptor.fields_by_number
 
 
 def _clear_collisions(layer: Any, foreign: Any) -> None:
@@ -153,7 +175,7 @@ def _value(kind: int, data: Any, inner: Numbers | None) -> Any:
     if inner is None:
         return data.decode()
     message = Empty.FromString(data)
-    undeclared = {f.field_number for f in UnknownFieldSet(message)} - {_number(n) for n in inner.values()}  # type: ignore[attr-defined]  # its stub lacks it
+    undeclared = {f.field_number for f in UnknownFieldSet(message)} - set(map(_number, inner.values()))  # type: ignore[attr-defined]  # its stub lacks it
     if undeclared:
         raise DecodeError(f"the number {min(undeclared)} within it is not declared")
     return dict(_decoded(message, inner))

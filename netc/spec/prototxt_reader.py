@@ -9,15 +9,16 @@ from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError
+from netc.spec import forks
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath
-from netc.spec.prototxt_tokens import Token, Tokens, Unreadable, skip, skip_to_close
+from netc.spec.prototxt_plugin import LayerText
+from netc.spec.prototxt_tokens import CLOSING, Token, Tokens, Unreadable, skip, skip_to_close
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text, short
 
 LAYERS_OF_NET: Any = tuple(pb.NetParameter.DESCRIPTOR.fields_by_name[name] for name in ("layer", "layers"))
 YAML_LIST = re.compile(r"^[ \t]*layers?:[ \t\r]*\n\s*-\s", re.MULTILINE)
 V1: Any = pb.V1LayerParameter.DESCRIPTOR
-CLOSING = {"{": "}", "<": ">"}
 BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
 
 
@@ -58,17 +59,41 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             line, column = opening.at
             raise Unreadable(token.at, f"This layer begins inside another one. The '{{' at line {line}, column {column} is not closed.")
         colon = tokens.accept(":")
+        owner, field = (message, field) if field is not None else _stranger(reading, tokens, token, message, path)
         if field is None:
-            field = reading.unknown(token.at, message, token.text, path, fork=True)
-            field = field if field is not None and _fits(field, tokens.peek) else None
-        if field is None:
-            skip(tokens)
-        elif field.message_type:
-            _messages(reading, tokens, token, message, field, path, counts)
+            continue
+        if field.message_type:
+            _messages(reading, tokens, token, owner, field, path, counts)
         else:
             if not colon:
                 reading.error(token.at, f"`{token.text}` is a single value. Add a colon after its name.")
-            _scalars(reading, tokens, token, message, field, path, counts)
+            _scalars(reading, tokens, token, owner, field, path, counts)
+
+
+def _stranger(reading: Reading, tokens: Tokens, token: Token, message: Any, path: FieldPath) -> tuple[Any, Any]:
+    """The message and the field that an unknown name stands for: in the schema of the layer's plug-in, or a similar one.
+
+    If the field is None, its value is already read or skipped.
+    """
+    layer = tokens.layer if tokens.layer and path[: len(tokens.layer.path)] == tokens.layer.path else None
+    if layer:
+        if layer.has_unknown_type or reading.drops(token.at, message.DESCRIPTOR.name, token.text, path, *layer.owners):
+            layer.unknown += [token.text] if layer.has_unknown_type else []
+            skip(tokens)
+            return message, None
+        if layer.takes(path):
+            target = layer.target(path)
+            if target is None:
+                layer.keep(reading, token, path)
+                return message, None
+            message = target
+            if token.text in target.DESCRIPTOR.fields_by_name:
+                return target, target.DESCRIPTOR.fields_by_name[token.text]
+    field = reading.unknown(token.at, message, token.text, path, fork=True)
+    if field is not None and _fits(field, tokens.peek):
+        return message, field
+    skip(tokens)
+    return message, None
 
 
 def _fits(field: Any, token: Token) -> bool:
@@ -115,7 +140,9 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
             _struct(reading, tokens, opening, target)
         elif field in LAYERS_OF_NET:
             with reading.judging(here):
+                layer = tokens.layer = LayerText(here, tokens, tokens.at)
                 _message(reading, tokens, target, here, opening)
+                layer.finish(reading, target)
         else:
             _message(reading, tokens, target, here, opening)
 
@@ -144,6 +171,10 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
             reading.error(token.at, f"`{field.name}` must be a single value, got {token.text!r}.")
             continue
         _claim(reading, name, field, path, counts)
+        if field.name == "engine" and token.text in forks.ENGINES:
+            harmless = f"The engine {token.text} of {forks.named(forks.ENGINES[tokens.take().text])} has no effect on netc."
+            reading.warnings.append(Diagnostic(Place(reading.path, *token.at), harmless, kind=harmless))
+            continue
         try:
             value = _value(tokens, field)
         except ValueError as e:

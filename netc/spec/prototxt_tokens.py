@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from netc.spec.document import Position
 
+CLOSING = {"{": "}", "<": ">"}
 TOKEN = re.compile(
     r"""(?P<space>(?:\s+|\#[^\n]*)+)
       | (?P<word>-?[A-Za-z_]\w*)
@@ -30,14 +32,20 @@ class Unreadable(Exception):
 
 
 class Tokens:
-    """The tokens of a text, in order."""
+    """The tokens of a text, in order. `layer` is what a reader keeps of the layer that it is in."""
 
     def __init__(self, text: str):
         self._tokens, self._next = _tokens(text), 0
+        self.layer: Any = None
 
-    def stated(self, *names: str) -> list[str]:
-        """The texts of fields in quotes in the message that begins here, wherever they are in it; "" for a field that it lacks."""
-        found, depth, k = dict.fromkeys(names, ""), 0, self._next
+    @property
+    def at(self) -> int:
+        """The number of the next token."""
+        return self._next
+
+    def stated(self, start: int, *names: str) -> list[str]:
+        """The texts of fields in quotes in the message that begins at token `start`, wherever they are; "" for a field that it lacks."""
+        found, depth, k = dict.fromkeys(names, ""), 0, start
         while depth >= 0 and self._tokens[k].kind not in ("end", "stray"):
             token = self._tokens[k]
             if token.kind == "mark":

@@ -73,20 +73,18 @@ class Reading:
         self.positions[path] = at
         return True
 
-    def unknown(
-        self,
-        at: Position,
-        message: Any,
-        name: str,
-        path: FieldPath,
-        fork: bool = False,
-        keys: Iterable[str] = (),
-        owners: Iterable[str] = (),
-    ) -> Any:
+    def drops(self, at: Position, owner: str, name: str, path: FieldPath, *owners: str) -> bool:
+        """Whether users drop the unknown field `name` of the message `owner`, with a warning. `owners` are its layer's name and type."""
+        if not self.dropped.has(path, name, *owners):
+            return False
+        text = f"{owner} has no field {name!r}."
+        self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored.", kind=text))
+        return True
+
+    def unknown(self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False, keys: Iterable[str] = ()) -> Any:
         """Report an unknown field of a message. Returns the field that is assumed to be meant, if there is one and it is still unset.
 
-        `fork`: one of Caffe's many forks may have the field. `keys` are known besides the fields. `owners` are the name and the type of the
-        layer, by which users may drop its fields.
+        `fork`: one of Caffe's many forks may have the field. `keys` are known besides the fields.
         """
         owner, suggestion = message.DESCRIPTOR, None
         text = f"{owner.name} has no field {name!r}."
@@ -96,21 +94,17 @@ class Reading:
             self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             text += " NetParameter has one: is this the file of a net?"
-        elif fork and self.dropped.has(path, name, *owners):
-            self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored.", kind=text))
+        elif fork and self.drops(at, owner.name, name, path):
+            return None
+        elif fork and (harmless := forks.no_effect(owner.name, name)):
+            self.warnings.append(Diagnostic(Place(self.path, *at), harmless, kind=harmless))
             return None
         elif owner is LAYER and name in own_fields(message.type):
             text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."
         elif fork and (known := forks.of_field(owner.name, name)):
             text += f" It is a field of {forks.named(known)}. {_how_to_drop(path, name)}"
         else:
-            suggestion = suggest_field(name, {*owner.fields_by_name, *keys})
-            if fork and (name.endswith("_param") or not suggestion):
-                of_fork = f"belongs to a fork of Caffe (BVLC Caffe has no such field). {_how_to_drop(path, name)}"
-                if suggestion:
-                    suggestion = replace(suggestion, detail=f" Otherwise it {of_fork}")
-                else:
-                    text, suggestion = f"{text} It {of_fork}", None
+            text, suggestion = _of_unknown(text, path, name, {*owner.fields_by_name, *keys}, fork)
         meant = suggestion.meant if suggestion else ""
         if owner is LAYER and meant.endswith("_param") and meant not in messages(message.type):
             meant = ""  # the message of another type is no misspelling
@@ -127,6 +121,15 @@ class Reading:
         self.broken.update(path[:2] for path in missing)
         broken, guessed = (frozenset(self.positions[p] for p in paths if p in self.positions) for paths in (self.broken, self.guessed))
         return replace(document, errors=(*errors, *missing.values()), broken=broken, guessed=guessed - broken)
+
+
+def _of_unknown(text: str, path: FieldPath, name: str, known: Iterable[str], fork: bool) -> tuple[str, Suggestion | None]:
+    """The error for a field that no table knows, and the names that it may be a misspelling of."""
+    suggestion = suggest_field(name, known)
+    if not fork or (suggestion and not name.endswith("_param")):
+        return text, suggestion
+    of_fork = f"belongs to a fork of Caffe (BVLC Caffe has no such field). {_how_to_drop(path, name)}"
+    return (text, replace(suggestion, detail=f" Otherwise it {of_fork}")) if suggestion else (f"{text} It {of_fork}", None)
 
 
 def in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -9,9 +9,12 @@ from typing import Any
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError
+from netc.spec import plugin_fields
 from netc.spec.document import Dropped, FieldPath
 
+NO_LAYER = pb.LayerParameter()  # around fields that are in no layer
 MOST_NAMES = 3  # layer names in a message
 MOST_SHOWN = 40  # bytes of an unreadable text in a message
 
@@ -22,13 +25,21 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]
     Any other unknown field is an error, because it may change what a layer computes. SpecError lists them. A known field with an
     invalid value is treated as unknown: another type, or a number outside of its enum.
     """
+    for layer in getattr(message, "layer", ()):
+        plugin_fields.take_unknown(layer, path)
     found: dict[tuple[str, str, bool], Counter[str]] = {}
-    for at, owner, number, layer in _strangers(message, (), ""):
+    of_plugin = False
+    for at, owner, number, layer in _strangers(message, (), NO_LAYER):
         field = owner.fields_by_number.get(number)
+        if field is None and plugin_fields.declares(layer.type, at[1:], number):
+            of_plugin = True
+            continue
         name = field.name if field else str(number)
         what = f"{owner.name}.{name} has an unknown value." if field else f"{owner.name} has no field with the number {number}."
-        key = what, Dropped.name(at, name), dropped.has(at, name)
-        found.setdefault(key, Counter())[layer] += 1
+        if not field and not at[1:] and plugin_fields.takes_any(layer.type):
+            what += f" The plug-in can declare it: `@layer({layer.type!r}, fields={{NAME: {number}}})`."
+        key = what, Dropped.name(at, name), dropped.has(at, name, layer.name, layer.type)
+        found.setdefault(key, Counter())["" if layer is NO_LAYER else layer.name or "?"] += 1
     errors = [
         Diagnostic(Place(path), f"{_where(layers)}{what} {_how_to_drop(name, layers)}")
         for (what, name, gone), layers in found.items()
@@ -36,7 +47,7 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]
     ]
     if errors:
         raise SpecError(*errors)
-    if found:
+    if found or of_plugin:
         message.DiscardUnknownFields()
     return tuple(Diagnostic(Place(path), f"{_where(layers)}{what} It is ignored.") for (what, _, _), layers in found.items())
 
@@ -58,16 +69,16 @@ def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:
             yield from ((message.DESCRIPTOR.name, field.name, text) for text in (value if field.is_repeated else (value,)))
 
 
-def _strangers(message: Any, path: FieldPath, layer: str) -> Iterator[tuple[FieldPath, Any, int, str]]:
-    """(path of the message, its descriptor, field number, layer name) of each unknown field."""
+def _strangers(message: Any, path: FieldPath, layer: Any) -> Iterator[tuple[FieldPath, Any, int, Any]]:
+    """(path of the message, its descriptor, field number, layer) of each unknown field."""
     for number in dict.fromkeys(field.field_number for field in UnknownFieldSet(message)):  # type: ignore[attr-defined]  # its stub lacks it
         yield path, message.DESCRIPTOR, number, layer
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
         for item in value if field.is_repeated else (value,):
-            name = (getattr(item, "name", "") or "?") if field.name in ("layer", "layers") else layer
-            yield from _strangers(item, (*path, field.name), name)
+            inner = item if field.name in ("layer", "layers") else layer
+            yield from _strangers(item, (*path, field.name), inner)
 
 
 def _where(layers: Counter[str]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.series import spread
-from netc.data.source import Description, Request, SeriesFacts, Table, TopSpec
+from netc.data.series_facts import SeriesFacts
+from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError
 from netc.spec.private_paths import plain_path
 from netc.table.columns.define import ColumnType, Values, class_of, column_types

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+from netc.data import is_fit
 from netc.data.subwords import is_tokenizer
 from netc.errors import DataError, Diagnostic, Place
 from netc.zoo.manifest import wrong_fields
@@ -41,6 +42,9 @@ RULES = {
     "labels": ("a list of texts", _words),
     "decoded": ("a list of texts", _words),
     "pixels": ("a list of texts", _words),
+    "boxes": ("a list of texts", _words),
+    "channels": ("a text", lambda v: isinstance(v, str)),
+    "resize_param": ("a ResizeParameter with height and width", is_fit),
     "missing": ("a list of texts", _words),
     "task": ("a text", lambda v: isinstance(v, str)),
     "thresholds": ("numbers by name", lambda v: isinstance(v, dict) and all(isinstance(n, float | int) for n in v.values())),

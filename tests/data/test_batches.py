@@ -34,12 +34,12 @@ def rows(opened: data.Source, *steps: Any) -> list[int]:
 
 
 def test_what_there_is() -> None:
-    layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "Table", "TreeData", "WindowData"}
+    layers = {"AnnotatedData", "DummyData", "HDF5Data", "ImageData", "MemoryData", "Table", "TreeData", "WindowData"}
     files = {".csv", ".npy", ".npz", ".tsv", ".txt", "arrays", "leveldb", "lmdb"}
     assert set(source) == files | {"folder", "folder of texts", "images in a table", "images with masks"} | layers
     images = {"mnist", "fashion-mnist", "cifar10", "cifar100", "digits"}
     sequences = {"japanese_vowels", "sst", "sst_sentences", "sst_sentences2", "sunspots", "tinyshakespeare"}
-    assert set(dataset) == images | sequences | {"iris", "wine", "breast_cancer", "diabetes", "ten", "shapes", "digit_lines"}
+    assert set(dataset) == images | sequences | {"iris", "wine", "breast_cancer", "diabetes", "ten", "shapes", "shape_boxes", "digit_lines"}
 
 
 def test_every_epoch_is_an_order_of_its_own_and_batches_span_them() -> None:

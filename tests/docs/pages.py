@@ -105,7 +105,7 @@ def _run(block: Block, folder: Path, names: dict[str, object]) -> str:
         (folder / name[1]).write_text(block.text)
     if block.language == "yaml" and "broken" not in block.words:
         parse_yaml(_whole(block.text), pb.NetParameter)
-    elif block.language == "prototxt":
+    elif block.language == "prototxt" and "plugin" not in block.words:  # the layers of a plug-in are not loaded here
         parse_prototxt(block.text, pb.NetParameter if "layer" in block.text else pb.SolverParameter)
     elif block.language == "python" and not name:
         return _python(block.text, names)

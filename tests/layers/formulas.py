@@ -41,6 +41,10 @@ FORMULAS: Mapping[str, Sequence[tuple[str, Callable[[np.ndarray], np.ndarray]]]]
         ("power: 2, scale: 0, shift: 4", lambda x: np.full_like(x, 16)),
     ],
     "ReLU": [("", lambda x: np.maximum(x, 0)), ("negative_slope: 0.1", lambda x: np.where(x > 0, x, 0.1 * x))],
+    "ReLU6": [
+        ("", lambda x: np.clip(x, 0, 6)),
+        ("negative_slope: 0.1", lambda x: np.minimum(np.where(x > 0, x, 0.1 * x), 6)),
+    ],
     "SiLU": [("", lambda x: x / (1 + np.exp(-x)))],
     "Sigmoid": [("", lambda x: 1 / (1 + np.exp(-x)))],
     "Softplus": [("", lambda x: np.log1p(np.exp(x)))],

@@ -74,3 +74,9 @@ def test_dropout_keeps_the_mean(ratio: float) -> None:
 def test_dropout_in_testing_is_the_identity() -> None:
     np.testing.assert_array_equal(activate("Dropout", "TEST"), X)
     np.testing.assert_array_equal(activate("Dropout dropout_ratio: 0"), X)
+
+
+def test_the_gradient_of_relu6_at_zero_is_the_slope() -> None:
+    x = np.array([[-1, 0, 1, 5.9, 6.1]])
+    for fields, wanted in (("", [0, 0, 1, 1, 0]), (", negative_slope: 0.5", [0.5, 0.5, 1, 1, 0])):
+        np.testing.assert_array_equal(gradient(f"ReLU6: {{bottom: x, top: y{fields}}}", "y", 1, x=x)["x"], [wanted])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netc.errors import SpecError
 from tests.layers.nets import about, forward
 from tests.layers.torch_values import check_torch
 
@@ -123,3 +124,20 @@ def test_separable_starts_with_random_weights() -> None:
     """A net in which both matrices are zero never learns."""
     layer = "SeparableConvolution: {bottom: x, name: y, num_output: 2, kernel_size: 3}"
     assert np.abs(forward(layer, x=np.ones((1, 3, 4, 4)))["y"]).min() > 0
+
+
+@about("DepthwiseConvolution", "ConvolutionDepthwise")
+@pytest.mark.parametrize("kind", ["DepthwiseConvolution", "ConvolutionDepthwise"])
+@pytest.mark.parametrize("fields", [{}, {"group": 4}, {"stride": 2, "pad": 1}])
+def test_depthwise_is_a_convolution_with_a_group_for_each_channel(kind: str, fields: dict[str, Any]) -> None:
+    x, w, b = normal(2, 4, 6, 5), normal(8, 1, 3, 3), normal(8)
+    text = ", ".join(f"{k}: {v}" for k, v in ({"kernel_size": 3} | fields).items())
+    got = forward(f"{kind}: {{name: c, bottom: x, num_output: 8, {text}}}", given={"c.weight": w, "c.bias": b}, x=x)["c"]
+    np.testing.assert_array_equal(got, convolve(x, w, b, **fields | {"group": 4}))
+
+
+def test_depthwise_knows_the_number_of_channels() -> None:
+    assert forward("DepthwiseConvolution: {name: c, bottom: x, kernel_size: 1}", x=normal(2, 4, 6, 5))["c"].shape == (2, 4, 6, 5)
+    for fields, wanted in (("num_output: 4, group: 2", "`group` is 2. Expected 4"), ("num_output: 6", "must divide the 4 input channels")):
+        with pytest.raises(SpecError, match=wanted):
+            forward(f"DepthwiseConvolution: {{bottom: x, kernel_size: 1, {fields}}}", x=normal(2, 4, 6, 5))

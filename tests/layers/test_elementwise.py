@@ -1,10 +1,11 @@
-"""Eltwise, Scale and Bias: operations and broadcasting."""
+"""Eltwise, Scale, Bias and Axpy: operations and broadcasting."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
+from netc.errors import SpecError
 from tests.layers.nets import about, forward, gradient
 
 X = np.arange(24.0).reshape(2, 3, 4)
@@ -60,3 +61,20 @@ def test_second_bottom(axis: int, shape: tuple[Any, ...]) -> None:
     wide = v.reshape(*[1] * axis, *shape, *[1] * (3 - axis - len(shape))) if shape else v
     np.testing.assert_allclose(forward(f"Scale: {{bottom: [x, v], top: y, axis: {axis}}}", x=X, v=v)["y"], X * wide)
     np.testing.assert_allclose(forward(f"Bias: {{bottom: [x, v], top: y, axis: {axis}}}", x=X, v=v)["y"], X + wide)
+
+
+@about("Axpy")
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1, 1)])
+def test_axpy(shape: tuple[int, ...]) -> None:
+    a, x, y = (np.random.default_rng(k).normal(size=size) for k, size in enumerate((shape, (2, 3, 4, 5), (2, 3, 4, 5))))
+    got = forward("Axpy: {bottom: [a, x, y], top: z}", a=a, x=x, y=y)["z"]
+    np.testing.assert_allclose(got, a.reshape(2, 3, 1, 1) * x + y, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("a, y, wanted", [
+    ((2, 4), (2, 3, 4, 5), "a is 2x4. Expected one number for each channel of x"),
+    ((2, 3, 4, 5), (2, 3, 4, 5), "a is 2x3x4x5. Expected one number"), ((2, 3), (2, 3, 4, 1), "y is 2x3x4x1. Expected the same shape"),
+])  # fmt: skip
+def test_shapes_that_axpy_cannot_have(a: tuple[int, ...], y: tuple[int, ...], wanted: str) -> None:
+    with pytest.raises(SpecError, match=wanted):
+        forward("Axpy: {bottom: [a, x, y], top: z}", a=np.ones(a), x=np.ones((2, 3, 4, 5)), y=np.ones(y))

@@ -113,3 +113,29 @@ def test_mvn_of_a_constant_image_is_0_with_a_finite_gradient() -> None:
     x = np.ones((1, 2, 2, 2))
     np.testing.assert_array_equal(forward("MVN: {bottom: x, name: y}", x=x)["y"], np.zeros_like(x))
     assert np.isfinite(gradient("MVN: {bottom: x, name: y}", "y", x, x=x)["x"]).all()
+
+
+SCALED = {"bn.mean": [0.5, -0.5], "bn.variance": [4, 0.25], "bn.weight": [1], "bn.scale": [2, 3], "bn.bias": [10, 20]}
+
+
+@pytest.mark.parametrize("fields", ["scale_bias: true", "scale_filler: {value: 5}", "bias_filler: {value: 5}"])
+def test_nvcaffes_blobs_are_means_with_scale_and_shift(fields: str) -> None:
+    """The third blob is not read."""
+    given = {name: value for name, value in SCALED.items() if name != "bn.weight"}
+    got = forward(f"BatchNorm: {{name: bn, bottom: x, top: y, {fields}}}", "TEST", given, x=[[2.5, 0], [0.5, 1]])
+    wanted = (np.array([[2, 0.5], [0, 1.5]]) / np.sqrt([4 + 1e-5, 0.25 + 1e-5])) * [2, 3] + [10, 20]
+    np.testing.assert_allclose(got["y"], wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight, keep", [(0, 0), (1, 0.9)])
+def test_nvcaffes_running_means(weight: int, keep: float) -> None:
+    """The first batch replaces the statistics; the variance is the biased one."""
+    x = 2 + 3 * normal(4, 2, 3, 5)
+    layer = "BatchNorm: {name: bn, bottom: x, top: y, scale_bias: true, moving_average_fraction: 0.9}"
+    got = forward(layer, given=SCALED | {"bn.weight": [weight]}, x=x)
+    mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3))
+    np.testing.assert_allclose(got["next/bn.mean"], keep * np.array([0.5, -0.5]) + (1 - keep) * mean, rtol=1e-4)
+    np.testing.assert_allclose(got["next/bn.variance"], keep * np.array([4, 0.25]) + (1 - keep) * var, rtol=1e-4)
+    np.testing.assert_array_equal(got["next/bn.weight"], [1])
+    own = (x - mean.reshape(1, 2, 1, 1)) / np.sqrt(var + 1e-5).reshape(1, 2, 1, 1)
+    np.testing.assert_allclose(got["y"], own * np.reshape([2, 3], (1, 2, 1, 1)) + np.reshape([10, 20], (1, 2, 1, 1)), rtol=1e-4, atol=1e-4)

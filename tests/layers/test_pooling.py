@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netc.errors import SpecError
 from tests.layers.nets import about, forward, gradient
 
 MAGIC = [
@@ -139,3 +140,21 @@ def test_whole_channels(shape: tuple[int, ...], method: str, function: Callable[
     np.testing.assert_allclose(forward(f"GlobalPooling: {{bottom: x, name: y, pool: {method}}}", x=x)["y"], wanted, rtol=1e-5, atol=1e-6)
     kept = forward(f"GlobalPooling: {{bottom: x, name: y, pool: {method}, keepdims: true}}", x=x)["y"]
     np.testing.assert_allclose(kept, wanted.reshape(2, 3, *[1] * (len(shape) - 2)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["MAX", "AVE"])
+@pytest.mark.parametrize("kernel, stride, pad, size", [(5, 3, 0, 4), (2, 2, 0, 1), (3, 2, 0, 2), (7, 4, 1, 3)])
+def test_a_kernel_larger_than_its_image(method: str, kernel: int, stride: int, pad: int, size: int) -> None:
+    """Caffe rounds (size + 2 pad - kernel) / stride up to 0, so that there is one window, which it clips to the padded image."""
+    x = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    got = pool(x, kernel_size=kernel, stride=stride, pad=pad, pool=method)
+    area = (min(kernel - pad, size + pad) + pad) ** 2
+    np.testing.assert_allclose(got, [[x.max() if method == "MAX" else x.sum() / area]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "fields", ["kernel_size: 5, stride: 1", "kernel_size: 6, stride: 2", "kernel_size: 5, stride: 3, round_mode: FLOOR"]
+)
+def test_a_kernel_for_which_there_is_no_window(fields: str) -> None:
+    with pytest.raises(SpecError, match="does not fit into 4"):
+        forward(f"Pooling: {{bottom: x, top: y, {fields}}}", x=np.ones((1, 1, 4, 4)))

@@ -34,10 +34,14 @@ ROWS: dict[str, Any] = {
     "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
     "Accuracy": "accuracy: x label > accuracy; an end; 2/1 to 2; accuracy_param; metric; whole accuracy; reads 1; label",
     "AdjustedRandIndex": "ari: x label > ari; an end; 2/1; metric; whole adjusted_rand; label",
+    "AnnotatedData": "data:  > data label; 0/1 to 2; annotated_data_param data_param distort_param expand_param noise_param "
+    "resize_param transform_param; source",
     "ArgMax": "argmax1: x > argmax1; 1/1; argmax_param",
     "Attention": "attention1: x > attention1; 1 to 3/1 to 2; attention_param; never in place",
     "AveragePrecision": "average_precision: x label > average_precision; an end; 2/1 to 2; average_precision_param; metric; "
     "whole average_precision; reads 0; label",
+    "Axpy": "axpy1: ? > axpy1; 3/1; 1 x + 0",
+    "BN": "bn1: x > bn1; 1/1 to 3; bn_param; 1 x + 0",
     "BatchNorm": "bn1: x > bn1; 1/1; batch_norm_param; 1 x + 0",
     "BatchReindex": "reindex1: ? > reindex1; 2/1; never in place; reads 1",
     "Bias": "bias1: x > bias1; 1 to 2/1; bias_param; 1 x + 0",
@@ -47,18 +51,25 @@ ROWS: dict[str, Any] = {
     "CTCDecode": "decoded1: x > decoded1; 1 to 2/1 to 2; ctc_param; never in place",
     "CTCLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; ctc_param; loss; deployed as CTCDecode with bottom 2; "
     "whole mean; reads 1; label",
+    "CenterLoss": "loss: x label > loss; an end; 2/0 to 1; center_loss_param; loss; whole mean; reads 1; label",
     "CharacterErrorRate": "cer: x label > cer; an end; 2/1; character_error_rate_param; metric; whole mean; lower is better 0; label",
     "ClusterAssignment": "clusters1: x > clusters1; 1/1 to 2; cluster_assignment_param; never in place; fits; own loss 1; whole mean",
     "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
     "ContrastiveLoss": "loss: ? > loss; an end; 3/0 to 1; contrastive_loss_param; loss; whole mean; reads 2",
     "Convolution": "conv1: x > conv1; 1 or more/1 or more; convolution_param; 1/2 x + -1/2; linear",
+    "ConvolutionDepthwise": "conv1: x > conv1; 1/1; convolution_param; 1/2 x + -1/2; linear",
     "Crop": "crop1: ? > crop1; 2/1; crop_param; 1 x + -2",
     "DECLoss": "loss: x > loss; an end; 1/0 to 1; dec_loss_param; loss; whole mean",
-    "Data": "data:  > data label; 0/1 or more; data_param transform_param; source",
+    "Data": "data:  > data label; 0/1 or more; data_param distort_param expand_param noise_param resize_param transform_param; "
+    "source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
+    "DepthwiseConvolution": "conv1: x > conv1; 1/1; convolution_param; 1/2 x + -1/2; linear",
+    "DetectionEvaluate": "detection_eval: x label > detection_eval; an end; 2/1 to 2; detection_evaluate_param resize_param; metric; "
+    "whole mean_average_precision; label",
     "Deviance": "deviance: x label > deviance; an end; 2/1 to 2; deviance_param; metric; whole mean_of_columns; lower is better 0 1; "
     "reads 1 0; label",
     "DiceLoss": "loss: x label > loss; an end; 2/0 to 2; dice_loss_param; loss; deployed as Softmax; whole mean; reads 1; label",
+    "DetectionOutput": "boxes1: ? > boxes1; 3 to 4/1; detection_output_param nms_param save_output_param; never in place",
     "Dropout": "drop1: x > x; 1/1; dropout_param; 1 x + 0; elementwise; linear",
     "DummyData": "data:  > data label; 0/1 or more; dummy_data_param; source",
     "Eltwise": "eltwise1: ? > eltwise1; 2 or more/1; eltwise_param; 1 x + 0",
@@ -80,12 +91,14 @@ ROWS: dict[str, Any] = {
     "HingeLoss": "loss: x label > loss; an end; 2/0 to 1; hinge_loss_param; loss; whole mean; reads 1; label",
     "HuberLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; huber_loss_param; loss; whole mean; reads 2; label",
     "Im2col": "im2col1: x > im2col1; 1/1; convolution_param; 1/2 x + -1/2",
-    "ImageData": "data:  > data label; 0/1 to 2; image_data_param transform_param; source",
+    "ImageData": "data:  > data label; 0/1 to 2; distort_param expand_param image_data_param noise_param "
+    "resize_param transform_param; source",
     "InfogainLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; infogain_loss_param loss_param; loss; deployed as Softmax; whole mean; "
     "reads 1; label",
     "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
     "Input": "data:  > data; 0/1 or more; input_param",
     "InstanceNorm": "norm1: x > norm1; 1/1; instance_norm_param; 1 x + 0",
+    "Interp": "interp1: x > interp1; 1 to 2/1; interp_param",
     "KMeans": "kmeans1: x > cluster distance inertia; 1/1 to 3; kmeans_param; never in place; fits; own loss 2; whole mean",
     "LRN": "norm1: x > norm1; 1/1; lrn_param; 1 x + 0",
     "LSTM": "lstm1: x > lstm1; 1 to 5/1 to 3; recurrent_param; never in place",
@@ -105,12 +118,16 @@ ROWS: dict[str, Any] = {
     "MemberMean": "prediction1: x > prediction1; 1/1; huber_loss_param member_loss_param quantile_param tweedie_loss_param; "
     "never in place",
     "Members": "members1: x > members1; 1/1; members_param",
-    "MemoryData": "data:  > data label; 0/1 to 2; memory_data_param transform_param; source",
+    "MemoryData": "data:  > data label; 0/1 to 2; distort_param expand_param memory_data_param noise_param "
+    "resize_param transform_param; source",
     "Model": "model: x > model; 1 or more/1 or more; model_param; never in place",
+    "MultiBoxLoss": "loss: ? > loss; an end; 4/0 to 1; loss_param multibox_loss_param nms_param; loss; whole mean",
     "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
     "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
     "Nearest": "nearest1: x > nearest1; 1 to 2/1 to 3; nearest_param; never in place; fits; only training reads bottom 1; reads 1",
+    "Normalize": "norm1: x > norm1; 1/1; norm_param; 1 x + 0",
+    "PSROIPooling": "psroi_pool1: ? > psroi_pool1; 2/1; psroi_pooling_param; never in place",
     "PReLU": "prelu1: x > x; 1/1; prelu_param; 1 x + 0; elementwise",
     "Parameter": "param:  > param; 0/1; parameter_param",
     "Permute": "permute1: x > permute1; 1/1; permute_param; never in place",
@@ -126,20 +143,25 @@ ROWS: dict[str, Any] = {
     "Python": "python1: x > python1; 0 or more/0 or more; python_param",
     "QuantileLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; quantile_param; loss; whole mean; reads 2; label",
     "R2": "r2: x label > r2; an end; 2/1 to 2; metric; whole r2; lower is better 1; label",
+    "ROIPooling": "roi_pool1: ? > roi_pool1; 2/1; roi_pooling_param; never in place",
+    "SmoothL1Loss": "loss: ? > loss; an end; 2 to 4/0 to 1; smooth_l1_loss_param; loss; whole mean",
     "RBM": "rbm1: x > rbm1; 1/1 to 3; rbm_param; never in place; own loss 1",
     "RMSE": "rmse: x label > rmse; an end; 2/1 to 2; metric; whole rmse; lower is better 0 1; label",
     "RMSNorm": "norm1: x > norm1; 1/1; rms_norm_param",
     "RNN": "rnn1: x > rnn1; 1 to 4/1 to 2; recurrent_param; never in place",
+    "ReLU6": "relu61: x > x; 1/1; relu6_param; 1 x + 0; elementwise",
     "Recall": "recall: x label > recall; an end; 2/1 to 2; f1_param; metric; whole class_scores; reads 1 0; label",
     "RecursiveNet": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
     "RecursiveTensor": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
     "Reduction": "reduce1: x > reduce1; 1/1; reduction_param",
     "Relative": "relative1: ? > relative1; 1 to 2/1; relative_param",
+    "Reorg": "reorg1: x > reorg1; 1/1; reorg_param; never in place",
     "Reshape": "reshape1: x > reshape1; 1/1; reshape_param; never in place; linear",
     "Reverse": "reverse1: x > reverse1; 1 to 2/1; never in place",
     "SPP": "spp1: x > spp1; 1/1; spp_param",
     "Scale": "scale1: x > scale1; 1 to 2/1; scale_param; 1 x + 0",
     "SeparableConvolution": "conv1: x > conv1; 1/1; convolution_param separable_convolution_param; 1/2 x + -1/2",
+    "ShuffleChannel": "shufflechannel1: x > shufflechannel1; 1/1; shuffle_channel_param; never in place",
     "SigmoidCrossEntropyLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; loss_param; loss; deployed as Sigmoid; whole mean; "
     "reads 1 2; label",
     "SigmoidDiceLoss": "loss: x label > loss; an end; 2/0 to 2; dice_loss_param; loss; deployed as Sigmoid; whole mean; reads 1; label",
@@ -159,7 +181,8 @@ ROWS: dict[str, Any] = {
     "reads 1 2 3; label",
     "Upsample": "upsample1: x > upsample1; 1 to 2/1; upsample_param",
     "TreeData": "data:  > word child width label root_label; 0/3 to 5; data_param tree_data_param; source",
-    "WindowData": "data:  > data label; 0/1 to 2; transform_param window_data_param; source",
+    "WindowData": "data:  > data label; 0/1 to 2; distort_param expand_param noise_param resize_param "
+    "transform_param window_data_param; source",
 }  # fmt: skip
 
 

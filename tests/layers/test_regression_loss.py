@@ -104,3 +104,16 @@ def test_the_deployed_net_gives_expected_values(loss_layer: str, kind: str) -> N
     inputs = "  - Input: {name: data, top: [raw, label], shape: [{dim: [4, 2]}, {dim: [4]}]}\n"
     text = f"layers:\n{inputs}  - InnerProduct: {{bottom: raw, top: x, num_output: 1}}\n  - {loss_layer}\n"
     assert deployed(resolve(parse_yaml(text), TEST)).outputs == [kind]
+
+
+@about("SmoothL1Loss")
+@pytest.mark.parametrize("sigma", [1, 3, 0.5])
+@pytest.mark.parametrize("weights", [0, 1, 2])
+def test_smooth_l1(weights: int, sigma: float) -> None:
+    """What Fast R-CNN's smooth_L1_loss_layer.cu computes."""
+    a, b, *more = RANDOM.normal(0, 2, (4, 5, 8, 2, 1))
+    distance = (a - b) * (more[0] if weights else 1)
+    far = np.abs(distance)
+    each = np.where(far < 1 / sigma**2, 0.5 * (sigma * distance) ** 2, far - 0.5 / sigma**2) * (more[1] if weights == 2 else 1)
+    inputs = dict(zip(("a", "b", "inside", "outside")[: 2 + weights], (a, b, *more), strict=False))
+    assert loss("SmoothL1Loss", f", sigma: {sigma}", **inputs) == pytest.approx(each.sum() / 5, rel=1e-5)

@@ -17,6 +17,7 @@ from tests.layers.test_gradients import ROWS
 from tests.recorded import FOLDER, index
 
 PINNED = {
+    "MultiBoxLoss",  # neither the priors nor the labelled boxes have a batch axis
     "InfogainLoss",  # the matrix, here an input, has no batch axis
     "Parameter",  # a learned blob has no batch axis
     "RecursiveNet: {bottom: [x, child, width]}",  # the number of levels is not a batch size

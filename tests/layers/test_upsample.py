@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from netc.compiler.lower import lower
+from netc.errors import SpecError
 from netc.graph.ir import Graph
 from netc.graph.passes import resizable
 from netc.net.resolve import resolve
@@ -56,3 +57,92 @@ def test_images_of_any_size(after: str, sizes: tuple[str, str] | None) -> None:
 def test_torchs_shuffles() -> None:
     check_torch("shuffle", "PixelShuffle: {bottom: x, name: y, upscale_factor: 2}")
     check_torch("unshuffle", "PixelShuffle: {bottom: x, name: y, upscale_factor: 2, inverse: true}")
+
+
+def interpolated(x: np.ndarray, height: int, width: int) -> np.ndarray:
+    """caffe_cpu_interp2 of DeepLab and PSPNet, on a plane at a time."""
+    (h, w), y = x.shape[2:], np.zeros((*x.shape[:2], height, width))
+    down, right = ((a - 1) / (b - 1) if b > 1 else 0.0 for a, b in ((h, height), (w, width)))
+    for i in range(height):
+        for j in range(width):
+            top, left = int(down * i), int(right * j)
+            below, beside = top + (top < h - 1), left + (left < w - 1)
+            v, u = down * i - top, right * j - left
+            y[:, :, i, j] = (1 - v) * ((1 - u) * x[:, :, top, left] + u * x[:, :, top, beside])
+            y[:, :, i, j] += v * ((1 - u) * x[:, :, below, left] + u * x[:, :, below, beside])
+    return y
+
+
+@about("Interp")
+@pytest.mark.parametrize("fields, size, cut", [
+    ("zoom_factor: 2", (11, 15), (0, 0)), ("zoom_factor: 8", (41, 57), (0, 0)), ("shrink_factor: 2", (3, 4), (0, 0)),
+    ("shrink_factor: 4", (2, 2), (0, 0)), ("height: 9, width: 5", (9, 5), (0, 0)), ("height: 6, width: 8", (6, 8), (0, 0)),
+    ("height: 1, width: 20", (1, 20), (0, 0)), ("zoom_factor: 3, pad_beg: -1, pad_end: -2", (7, 13), (1, 2)),
+    ("zoom_factor: 1", (6, 8), (0, 0)),
+])  # fmt: skip
+def test_interp_keeps_the_corners(fields: str, size: tuple[int, int], cut: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 8))
+    got = forward(f"Interp: {{bottom: x, top: y, {fields}}}", x=x)["y"]
+    np.testing.assert_allclose(got, interpolated(x[:, :, cut[0] : 6 - cut[1], cut[0] : 8 - cut[1]], *size), rtol=1e-4, atol=1e-5)
+
+
+def test_interp_to_the_size_of_another_blob() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    got = forward("Interp: {bottom: [x, z], top: y}", x=x, z=np.ones((2, 1, 7, 3)))["y"]
+    np.testing.assert_allclose(got, interpolated(x, 7, 3), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("fields, wanted", [
+    ("", "Expected one of `zoom_factor`"), ("zoom_factor: 2, shrink_factor: 2", "Expected one of"), ("height: 4", "Expected one of"),
+    ("zoom_factor: 2, pad_beg: 1", "`pad_beg` must be 0 or negative"), ("zoom_factor: 2, pad_end: -9", "Nothing is left"),
+    ("zoom_factor: 0", "`zoom_factor` must be at least 1"), ("height: 0, width: 3", "Nothing is left"),
+])  # fmt: skip
+def test_sizes_that_interp_cannot_have(fields: str, wanted: str) -> None:
+    with pytest.raises(SpecError, match=wanted):
+        forward(f"Interp: {{bottom: x, top: y, {fields}}}", x=np.ones((1, 1, 6, 8)))
+
+
+def unpooled(x: np.ndarray, mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """upsample_layer.cpp of SegNet."""
+    y = np.zeros((*x.shape[:2], height * width))
+    for n, c, i, j in np.ndindex(x.shape):
+        y[n, c, int(mask[n, c, i, j])] = x[n, c, i, j]
+    return y.reshape(*x.shape[:2], height, width)
+
+
+@pytest.mark.parametrize("fields, size", [
+    ("scale: 2", (6, 8)), ("scale: 2, pad_out_h: true, pad_out_w: true", (5, 7)), ("scale_h: 2, scale_w: 3", (6, 12)),
+    ("upsample_h: 6, upsample_w: 7", (6, 7)), ("scale: 3, upsample_h: 6, upsample_w: 8", (6, 8)),
+])  # fmt: skip
+def test_segnets_values_return_to_their_maxima(fields: str, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    x, mask = rng.normal(size=(2, 3, 3, 4)), np.stack([rng.permutation(35)[:12] for _ in range(6)]).reshape(2, 3, 3, 4)
+    got = forward(f"Upsample: {{bottom: [x, m], top: y, {fields}}}", x=x, m=mask)["y"]
+    np.testing.assert_allclose(got, unpooled(x, mask, *size), rtol=1e-6)
+
+
+def test_a_pooling_and_its_inverse() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 5, 6))
+    got = forward("Pooling: {bottom: x, top: [p, m], kernel_size: 2, stride: 2}\nUpsample: {bottom: [p, m], top: y, upsample_h: 5, "
+                  "upsample_w: 6}", x=x)  # fmt: skip
+    kept = got["y"] != 0
+    np.testing.assert_array_equal(got["y"][kept], x.astype(np.float32)[kept])
+    assert kept.sum() == got["p"].size
+
+
+@pytest.mark.parametrize("fields, wanted", [
+    ("upsample_h: 4", "`upsample_w` is missing"), ("scale_w: 2", "`scale_h` is missing"), ("scale: 1", "above 1"),
+    ("scale: 1.5", "above 1"),
+    ("scale: 3, pad_out_h: true", "`pad_out_h` is only for a scale of 2"),
+])  # fmt: skip
+def test_sizes_that_segnets_upsample_cannot_have(fields: str, wanted: str) -> None:
+    x = np.ones((1, 1, 2, 2))
+    with pytest.raises(SpecError, match=wanted):
+        forward(f"Upsample: {{bottom: [x, m], top: y, {fields}}}", x=x, m=x)
+
+
+def test_what_segnets_upsample_needs() -> None:
+    with pytest.raises(SpecError, match="`scale_h` needs a second bottom"):
+        forward("Upsample: {bottom: x, top: y, scale_h: 2, scale_w: 2}", x=np.ones((1, 1, 2, 2)))
+    with pytest.raises(SpecError, match="m is 1x1x2x3. Expected the second top of the Pooling layer"):
+        forward("Upsample: {bottom: [x, m], top: y, scale: 2}", x=np.ones((1, 1, 2, 2)), m=np.ones((1, 1, 2, 3)))

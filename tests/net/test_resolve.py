@@ -209,3 +209,23 @@ def test_scores_of_more_than_a_thousand_losses_have_names() -> None:
 
 
 NAMES = {"prob", "prob2", "prob3", "prob4", "prob1006", "prob1007"}  # the layer itself is called prob3
+
+
+SILENT = """
+layer { name: "data" type: "Input" top: "data" top: "extra" input_param { shape { dim: 1 dim: 1 dim: 8 dim: 8 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "ab" convolution_param { num_output: 2 kernel_size: 1 } }
+%s
+layer { name: "quiet" type: "Silence" bottom: "extra" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("rest", "outputs"),
+    [
+        ('layer { name: "silence" type: "Silence" bottom: "ab" }', ["ab"]),
+        ('layer { name: "r" type: "ReLU" bottom: "ab" top: "r" } layer { name: "silence" type: "Silence" bottom: "ab" }', ["r"]),
+    ],
+)
+def test_a_deployed_net_that_silences_all_its_outputs_has_them(rest: str, outputs: list[str]) -> None:
+    net = deployed(resolve(parse_prototxt(SILENT % rest), "TEST"))
+    assert net.outputs == outputs

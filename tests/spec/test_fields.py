@@ -9,6 +9,7 @@ registry.load()
 
 # Fields that two messages of a type share; the first message of the type is the one that is meant.
 SHARED = {
+    "AnnotatedData": {"scale", "mirror", "crop_size", "mean_file"},
     "Data": {"scale", "mirror", "crop_size", "mean_file"},
     "ImageData": {"scale", "mirror", "crop_size", "mean_file"},
     "WindowData": {"scale", "mirror", "crop_size", "mean_file"},

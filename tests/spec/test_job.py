@@ -92,13 +92,11 @@ def test_forks_fields_are_dropped_when_asked(folder: Path) -> None:
 
 
 def test_a_layer_type_of_a_fork(folder: Path) -> None:
-    (folder / "fork.prototxt").write_text(NET % "n" + 'layer { name: "p" type: "DetectionOutput" bottom: "ip" top: "p" }')
+    (folder / "fork.prototxt").write_text(NET % "n" + 'layer { name: "p" type: "Qqzz9" bottom: "ip" top: "p" }')
     result = netc("check", folder / "fork.prototxt")
     assert result.exit_code == 2
-    assert (
-        "There is no layer type 'DetectionOutput'. BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
-        in result.stderr
-    )
+    assert "There is no layer type 'Qqzz9'. BVLC Caffe has none either" in result.stderr
+    assert '`@layer("Qqzz9")`' in result.stderr and "`--plugin FILE`" in result.stderr
 
 
 def test_stage_and_level_from_the_command_line_reach_all_nets(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from netc.data.named import drawn, images, sequences, tables  # noqa: F401  (these fill the table of readers)
+from netc.data.named import drawn, drawn_boxes, images, sequences, tables  # noqa: F401  (these fill the table of readers)
 from netc.data.named.dataset import RECORDS, DataSet, fields, load
 from netc.data.named.readers import READERS
 from netc.data.source import Request, Table

@@ -39,41 +39,41 @@ def _scene(luck: np.ndarray, mask: np.ndarray, shape: tuple[int, int, int]) -> n
     """The image without noise. It writes the classes of the pixels into `mask`. Later shapes hide earlier ones."""
     channels, height, width = shape
     y, x = np.mgrid[:height, :width]
-    image = _striped(luck[:16], x, y, channels)
-    count = 1 + _below(luck[15], MOST_SHAPES)
+    image = striped(luck[:16], x, y, channels)
+    count = 1 + below(luck[15], MOST_SHAPES)
     for numbers in luck[16:].reshape(MOST_SHAPES, 16)[:count]:
-        kind, radius = 1 + _below(numbers[0], 3), 5 + _below(numbers[1], min(height, width) // 5)
-        dx, dy = x - _below(numbers[2], width), y - _below(numbers[3], height)
-        u, v = _below(numbers[4], 2 * radius + 1) - radius, radius
-        inside = _inside(kind, dx, dy, u, v, radius)
-        image[:, inside] = _striped(np.roll(numbers, 8), x, y, channels)[:, inside]
-        mask[inside] = kind
+        kind, radius = 1 + below(numbers[0], 3), 5 + below(numbers[1], min(height, width) // 5)
+        dx, dy = x - below(numbers[2], width), y - below(numbers[3], height)
+        u, v = below(numbers[4], 2 * radius + 1) - radius, radius
+        covered = inside(kind, dx, dy, u, v, radius)
+        image[:, covered] = striped(np.roll(numbers, 8), x, y, channels)[:, covered]
+        mask[covered] = kind
     return image
 
 
-def _inside(kind: int, dx: np.ndarray, dy: np.ndarray, u: int, v: int, radius: int) -> np.ndarray:
+def inside(kind: int, dx: np.ndarray, dy: np.ndarray, u: int, v: int, radius: int) -> np.ndarray:
     """Whether a pixel at (dx, dy) from the centre is in a disc (1), a square (2) or a triangle (3) that is turned along (u, v)."""
     along, across, length = dx * u + dy * v, dx * v - dy * u, u * u + v * v
     if kind == 1:
-        inside: np.ndarray = dx * dx + dy * dy <= radius * radius
+        covered: np.ndarray = dx * dx + dy * dy <= radius * radius
     elif kind == 2:  # half its side is about .8 radius
-        inside = (5 * np.abs(along) <= 4 * length) & (5 * np.abs(across) <= 4 * length)
+        covered = (5 * np.abs(along) <= 4 * length) & (5 * np.abs(across) <= 4 * length)
     else:
-        inside = (along >= -length) & (2 * np.abs(across) <= length - along)
-    return inside
+        covered = (along >= -length) & (2 * np.abs(across) <= length - along)
+    return covered
 
 
-def _striped(luck: np.ndarray, x: np.ndarray, y: np.ndarray, channels: int) -> np.ndarray:
+def striped(luck: np.ndarray, x: np.ndarray, y: np.ndarray, channels: int) -> np.ndarray:
     """Stripes of two colours that differ little, (channels, height, width)."""
-    a, b = _below(luck[0], 5) - 2, _below(luck[1], 5) - 2
-    first = np.array([_below(n, 256) for n in luck[2 : 2 + channels]])
-    change = np.array([_below(n, 81) - 40 for n in luck[6 : 6 + channels]])
+    a, b = below(luck[0], 5) - 2, below(luck[1], 5) - 2
+    first = np.array([below(n, 256) for n in luck[2 : 2 + channels]])
+    change = np.array([below(n, 81) - 40 for n in luck[6 : 6 + channels]])
     stripes = ((x * a + y * b) >> 2) & 1
     image: np.ndarray = first[:, None, None] + change[:, None, None] * stripes
     return image
 
 
-def _below(number: int, high: int) -> int:
+def below(number: int, high: int) -> int:
     """A number from 0 to high - 1, from one below 2**32."""
     return int(number) * high >> 32
 
@@ -101,12 +101,12 @@ def _lines(digits: np.ndarray, values: np.ndarray, record: DataSet, phase: str) 
     images = integers(0, f"digit_lines/{phase}/noise", 48, (rows, 1, height, width)).astype(np.uint8)
     labels = np.full((rows, most), PADDING)
     for row, numbers in enumerate(luck):
-        count = 1 + _below(numbers[0], most)
-        gaps = [0, *(_below(n, 4) - 2 for n in numbers[8 : 7 + count])]  # from two pixels over each other to one apart
+        count = 1 + below(numbers[0], most)
+        gaps = [0, *(below(n, 4) - 2 for n in numbers[8 : 7 + count])]  # from two pixels over each other to one apart
         places = np.cumsum([8 + gap for gap in gaps]) - 8
-        left = _below(numbers[1], width - 8 - int(places[-1]) + 1)
+        left = below(numbers[1], width - 8 - int(places[-1]) + 1)
         for k, place in enumerate(places):
-            which, top = _below(numbers[8 + most + k], len(digits)), _below(numbers[8 + 2 * most + k], height - 7)
+            which, top = below(numbers[8 + most + k], len(digits)), below(numbers[8 + 2 * most + k], height - 7)
             window = images[row, 0, top : top + 8, left + place : left + place + 8]
             window[...] = np.maximum(window, digits[which] * 13)
             labels[row, k] = values[which]

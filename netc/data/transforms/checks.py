@@ -11,6 +11,7 @@ COLORS = ("color_jitter", "random_grayscale")  # fields that need images of byte
 MIXES = ("mixup_alpha", "cutmix_alpha")
 AUGMENTATIONS = (*MOVES[1:], *COLORS, "mixup_alpha")
 SCALES = {"random_resized_crop": ((0.08, 1.0), (3 / 4, 4 / 3)), "random_erasing": ((0.02, 0.33), (0.3, 3.3))}  # torchvision's defaults
+BOXED = ("resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param")
 MOST_WORKERS = 256
 COLORED = 3  # channels of an image with colors
 
@@ -51,6 +52,14 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
         return top
     channels, *_ = top.sizes
     return TopSpec(top.dtype, (channels, *_cropped(param, top)))
+
+
+def unboxed(param: pb.TransformationParameter) -> None:
+    """DataError if a source without boxes has fields of those with boxes."""
+    if found := [field.name for field, _ in param.ListFields() if field.name in BOXED]:
+        text = f"`{found[0]}` is for AnnotatedData, which reads images with boxes."
+        hint = " Set `resize_height` and `resize_width`." if found[0] == "resize_param" else ""
+        raise DataError(text + hint, field=found[0])
 
 
 def unfinished(name: str, param: pb.TransformationParameter) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.detection.fitting import fit_facts
 from netc.data.source import Request, TopSpec
 from netc.data.transforms import color
 from netc.data.transforms.checks import COLORS, limits, transformed, uses
@@ -150,7 +152,7 @@ def transform(request: Request, top: TopSpec, channels: str = "") -> Transform:
     )  # fmt: skip
 
 
-def resized(layer: pb.LayerParameter) -> dict[str, list[int]]:
-    """Metadata: the height and width to which images are resized before the central crop. Empty if they are not resized."""
+def resized(layer: pb.LayerParameter) -> dict[str, Any]:
+    """Metadata: the height and width to which images are resized before the central crop, or how. Empty if they are not resized."""
     size = [layer.transform_param.resize_height, layer.transform_param.resize_width]
-    return {"resize": size} if layer.transform_param.crop_size and all(size) else {}
+    return ({"resize": size} if layer.transform_param.crop_size and all(size) else {}) | fit_facts(layer.transform_param)

@@ -6,8 +6,8 @@ import numpy as np
 
 from netc.graph.gradients.common import Gradients, like, sizes
 from netc.graph.gradients.windows import Window, window
-from netc.graph.ir import Node, Value, constant, op, shape_of, symbolic, zeros_like
-from netc.graph.training_ops import convolution, pooling
+from netc.graph.ir import TRAINING, Node, Value, constant, op, shape_of, symbolic, zeros_like
+from netc.graph.training_ops import convolution, pooling, regions
 from netc.registry import gradient
 
 
@@ -116,3 +116,17 @@ def max_unpool(node: Node, dy: Value) -> Gradients:
     indices = node.operands[1]
     flat = op.Reshape(dy, [-1], shape=("elements",) if symbolic(dy) else None)
     return (op.Gather(flat, indices), None, None)[: len(node.inputs)]
+
+
+@gradient("MaxRoiPool")
+def max_roi_pool(node: Node, dy: Value) -> Gradients:
+    """The first maximum of each bin gets the gradient. Regions have none."""
+    x, rois = node.operands
+    scale = node.attrs.get("spatial_scale", 1.0)
+    return regions.roi_pool_grad(x, rois, dy, pooled=list(node.attrs["pooled_shape"]), scale=scale), None
+
+
+@gradient("RoiPool", domain=TRAINING)
+def roi_pool(node: Node, dy: Value) -> Gradients:
+    x, rois = node.operands
+    return regions.roi_pool_grad(x, rois, dy, **node.attrs), None

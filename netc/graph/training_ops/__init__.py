@@ -16,6 +16,7 @@ from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
     recurrent,
     recurrent_cells,
     recursive,
+    regions,
     shape,
     table,
     time,

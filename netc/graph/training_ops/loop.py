@@ -1,4 +1,4 @@
-"""Recurrence along the first axis: the same step as one Scan, or as unrolled copies.
+"""Recurrence along the first axis: the same step as one Scan, or as unrolled copies. Repetition until a condition fails.
 
 A step is a function (states, slices) -> (new states, results). All of these are tuples of values; the slices are the xs at one time step.
 Both forms take (step, states, xs) and return (last states, results of all time steps on a new first axis).
@@ -9,13 +9,15 @@ from functools import wraps
 from inspect import signature
 from typing import Any
 
-from netc.graph.ir import Node, Value, leaf, op, rebuild, toposort
+import numpy as np
+
+from netc.graph.ir import Node, Value, constant, leaf, op, rebuild, toposort
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import Type
 from netc.graph.training_ops.define import CPU, body, training_op
 from netc.graph.training_ops.shape import split
 
-MOST_JOINED = 32
+MOST_JOINED, LONGEST = 32, 2**62
 Values = tuple[Value, ...]
 Step = Callable[[Values, Values], tuple[Values, Values]]
 Loop = Callable[..., tuple[Values, Values]]
@@ -31,6 +33,16 @@ def scan(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool
     types = (*(s.type for s in states), *(Type(r.dtype, (xs[0].shape[0], *r.shape)) for r in results))
     node = Node("Scan", (*states, *xs, *outside), {"body": body, "num_scan_inputs": len(xs), **directions}, types)
     return node.outputs[: len(states)], node.outputs[len(states) :]
+
+
+def repeat(step: Callable[[Values], tuple[Value, Values]], states: Sequence[Value]) -> Values:
+    """Run the step as one Loop, until it returns false: a function of the states that returns a bool scalar and the new states."""
+    inner = tuple(leaf("Input", s.dtype, s.shape, name=f"state{i}") for i, s in enumerate(states))
+    counter, go = leaf("Input", np.int64, (), name="iteration"), leaf("Input", np.bool_, (), name="condition")
+    again, new = step(inner)
+    body, outside = _closed((counter, go, *inner), (again, *new))
+    start = constant(np.int64(LONGEST)), constant(np.bool_(True))
+    return Node("Loop", (*start, *states, *outside), {"body": body}, tuple(s.type for s in states)).outputs
 
 
 def unrolled(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool = False) -> tuple[Values, Values]:

@@ -43,12 +43,12 @@ def _shapes(p: pb.PriorBoxParameter) -> Iterator[tuple[np.float32, np.float32]]:
     ratios = [r for r in _ratios(p) if abs(r - 1) >= SAME]
     for k, side in enumerate(p.min_size):
         least = int(side)
-        largest = sqrt(least * int(p.max_size[k])) if p.max_size else least
         yield np.float32(least), np.float32(least)
         if p.max_size:
-            yield np.float32(largest), np.float32(largest)
+            larger = np.float32(sqrt(least * int(p.max_size[k])))
+            yield larger, larger
         for ratio in ratios:
-            yield np.float32(largest * sqrt(ratio)), np.float32(largest / sqrt(ratio))
+            yield np.float32(least * sqrt(ratio)), np.float32(least / sqrt(ratio))
 
 
 def _ratios(p: pb.PriorBoxParameter) -> Sequence[float]:

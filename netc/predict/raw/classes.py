@@ -36,7 +36,7 @@ class Decision:
     @property
     def text(self) -> str:
         """What decides, as a sentence; "" if it is the highest score."""
-        if self.threshold is None:
+        if self.threshold is None or not self.labels:
             return ""
         yes, no = self.labels[POSITIVE], self.labels[1 - POSITIVE]
         return f"The class is {yes!r} if its score is at least {self.threshold:g}, else {no!r}."
@@ -67,6 +67,8 @@ def decision(labels: Sequence[str], given: str | float | None, metadata: Mapping
         labels = ()
     if given is None:
         return Decision(tuple(labels))
+    if metadata.get("boxes"):
+        return Decision((), _threshold(given, {}, place))
     if len(labels) != 2:
         has = f"has {len(labels)} classes" if labels else "predicts no classes"
         raise SpecError(f"{place}: A threshold needs a model of two classes. This model {has}.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.source import SeriesFacts
+from netc.data.series_facts import SeriesFacts
 from netc.errors import DataError
 from netc.formats.typed_json import MisfitError, typed
 from netc.predict.raw.columns import InputColumn

@@ -7,7 +7,7 @@ import pytest
 
 from netc.commands.datasets import fetch, where
 from netc.data import Tables
-from netc.data.named.drawn import _below
+from netc.data.named.drawn import below
 from tests.data.layers import columns_of, data_layer
 from tests.data.named.records import builtin
 
@@ -49,4 +49,4 @@ def test_labels_of_lines() -> None:
 def test_nothing_to_download() -> None:
     assert where(builtin("shapes")) == "present: netc draws it"
     assert list(fetch(["shapes"])) == ["shapes: netc draws it; there is nothing to download"]
-    assert [_below(n, 4) for n in (0, 2**30 - 1, 2**30, 2**32 - 1)] == [0, 0, 1, 3]
+    assert [below(n, 4) for n in (0, 2**30 - 1, 2**30, 2**32 - 1)] == [0, 0, 1, 3]

@@ -17,14 +17,16 @@ from netc.graph.training_ops.activation import dropout, gelu, softplus
 from netc.graph.training_ops.attention import attention
 from netc.graph.training_ops.ctc import ctc
 from netc.graph.training_ops.recursive import recursive
+from netc.graph.training_ops.regions import roi_pool
 from netc.graph.training_ops.table import embed
 from netc.graph.training_ops.time import reverse
 from netc.graph.training_ops.upsample import upsample
 from netc.runtime.kernel_table import CUDA
 from netc.runtime.session import Session
 from tests.differences import check_gradient
-from tests.graph.gradients.arrays import RNG, Fixed, away, normal, small
+from tests.graph.gradients.arrays import RNG, Fixed, away, normal, small, spaced
 from tests.graph.gradients.rows import elementwise, grid, linear, moving, normalization, pooling, reduction, resize, signal
+from tests.graph.gradients.rows.pooling import REGIONS
 from tests.layers.formulas import FORMULAS
 from tests.layers.nets import net
 from tests.layers.test_gradients import ROWS as LAYERS
@@ -128,6 +130,7 @@ LEARNING: dict[str, Any] = {
         (lambda *v: layer_norm.rms_norm(*v, epsilon=0.1), normal(3, 2, 4), normal(4)),
         (lambda x: layer_norm.rms_norm(x, None, epsilon=0.1), normal(3, 2, 4)),
     ],
+    f"{TRAINING}.RoiPool": [(lambda x: roi_pool(x, constant(REGIONS), pooled=[2, 3], scale=0.5), spaced(2, 3, 5, 6))],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),

@@ -10,10 +10,11 @@ import netc.graph.training_ops  # noqa: F401
 from netc import registry
 from netc.graph.emit import emit
 from netc.graph.ir import TRAINING, Graph, leaf, op
-from netc.graph.training_ops import convolution, ctc, pooling, recurrent, recurrent_cells
+from netc.graph.training_ops import convolution, ctc, pooling, recurrent, recurrent_cells, regions
 from netc.graph.training_ops.define import DEFAULT
 from netc.graph.training_ops.table import embed_grad
 from netc.runtime.session import Session
+from tests.graph.gradients.rows.pooling import REGIONS
 
 RNG = np.random.default_rng(0)
 
@@ -144,6 +145,10 @@ ROWS: dict[str, Any] = {
     "LSTMGrad": [back_in_time(t, recurrent.lstm_grad, normal(3, 2), normal(3, 2), normal(8, 2), marks(t, 3), 3, 1, 1, 1) for t in (4, 1)],
     "RNN": [over_time(t, recurrent.rnn, 1, normal(3, 2), cont=c) for t, c in ((4, True), (1, False))],
     "RNNGrad": [back_in_time(t, recurrent.rnn_grad, normal(3, 2), 1, normal(2, 2), marks(t, 3)) for t in (4, 1)],
+    "RoiPool": [
+        (lambda x, rois: regions.roi_pool(x, rois, pooled=[3, 2], scale=0.5), normal(2, 3, 7, 6), REGIONS),
+        (lambda x, rois: regions.roi_pool(x, rois, pooled=[1, 9], scale=1.0), normal(2, 1, 3, 5), REGIONS),
+    ],
     "MaxPoolGrad": [
         max_pool_row(normal(3, 2, 6, 4), (2, 2), (2, 2)),
         max_pool_row(ties(3, 2, 6, 4), (2, 2), (2, 2)),

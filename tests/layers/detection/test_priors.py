@@ -19,7 +19,7 @@ def boxes(sizes: list[tuple[int, int]], ratios: list[float], image: tuple[int, i
             y, x = (row + 0.5) * step, (column + 0.5) * step
             for least, most in sizes:
                 side = sqrt(least * most)
-                shapes = [(least, least), (side, side), *((side * sqrt(r), side / sqrt(r)) for r in ratios)]
+                shapes = [(least, least), (side, side), *((least * sqrt(r), least / sqrt(r)) for r in ratios)]
                 found += [
                     [(x - w / 2) / image[1], (y - h / 2) / image[0], (x + w / 2) / image[1], (y + h / 2) / image[0]] for w, h in shapes
                 ]
@@ -35,7 +35,7 @@ def test_each_cell_has_boxes_of_all_sizes_and_shapes() -> None:
     found = priors(f"min_size: [20, 33], max_size: [40, 50], aspect_ratio: [2, 3], {VARIANCES}")
     wanted = boxes([(20, 40), (33, 50)], [2, 1 / 2, 3, 1 / 3], (60, 90), (2, 3), 30)
     np.testing.assert_allclose(found[0, 0].reshape(-1, 4), wanted, atol=1e-6)
-    np.testing.assert_array_equal(found[0, 1].reshape(-1, 4), np.broadcast_to(np.float32([0.1, 0.1, 0.2, 0.2]), wanted.shape))
+    np.testing.assert_array_equal(found[0, 1].reshape(-1, 4), np.broadcast_to(np.asarray([0.1, 0.1, 0.2, 0.2], np.float32), wanted.shape))
 
 
 def test_sizes_are_whole_pixels() -> None:

@@ -20,6 +20,7 @@ def norm(*shape: int, **attrs: Any) -> tuple[Any, ...]:
     return lambda x: op.LpPool(x, **attrs), positive(*shape)
 
 
+REGIONS = np.array([[0, 0, 0, 9, 7], [1, 1, 2, 5, 9], [0, 3, 3, 4, 3], [1, 30, 30, 40, 40]], np.float32)  # the last one is outside
 PLACES = np.array([[[[5, 7], [13, 15]]], [[[16, 19], [24, 31]]]])
 ROWS: dict[str, Any] = {
     "AveragePool": [
@@ -61,6 +62,10 @@ ROWS: dict[str, Any] = {
         highest(2, 3, 9, kernel_shape=[4], strides=[3], pads=[1, 2]),
         highest(1, 2, 4, 5, 4, kernel_shape=[2, 3, 2], strides=[2, 2, 1], pads=[0, 1, 1, 0, 1, 0]),
         (lambda x: op.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2], storage_order=1, outputs=2)[0], spaced(2, 3, 4, 6)),
+    ],
+    "MaxRoiPool": [
+        (lambda x: op.MaxRoiPool(x, constant(REGIONS), pooled_shape=[2, 3], spatial_scale=0.5), spaced(2, 3, 5, 6)),
+        (lambda x: op.MaxRoiPool(x, constant(REGIONS), pooled_shape=[1, 1]), spaced(2, 2, 4, 3)),
     ],
     "MaxUnpool": [
         (Fixed(lambda x: op.MaxUnpool(x, constant(PLACES), kernel_shape=[2, 2], strides=[2, 2]), "a constant index"), normal(2, 1, 2, 2)),
