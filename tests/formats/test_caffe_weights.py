@@ -112,16 +112,22 @@ def test_values_as_bytes_become_numbers_that_every_caffe_reads(kind: str) -> Non
     assert not plain.HasField("raw_data") and not plain.HasField("raw_diff") and len(plain.double_data if kind == "f8" else plain.data) == 6
     np.testing.assert_array_equal(to_array(plain, ""), VALUES)
     np.testing.assert_array_equal(to_array(plain, "", "diff"), to_array(both, "", "diff"))
-    old = pb.BlobProto(num=1, channels=1, height=2, width=3, raw_data_type=1, raw_data=VALUES.astype("<f4").tobytes())
+    old = pb.BlobProto(num=1, channels=1, height=2, width=3, raw_data_type=pb.BlobProto.FLOAT, raw_data=VALUES.astype("<f4").tobytes())
     assert plain_blob(old, "").width == 3 and to_array(plain_blob(old, ""), "").shape == (1, 1, 2, 3)
     assert plain_blob(plain, "") is plain
 
 
 BAD_BYTES = {
-    "odd bytes": (pb.BlobProto(raw_data_type=2, raw_data=b"abc"), "`raw_data` has 3 bytes, which are no whole number of FLOAT16 values"),
-    "truncated": (pb.BlobProto(shape=pb.BlobShape(dim=[3]), raw_data_type=1, raw_data=b"abcd"), "1 values do not fill the shape .3,."),
+    "odd bytes": (
+        pb.BlobProto(raw_data_type=pb.BlobProto.FLOAT16, raw_data=b"abc"),
+        "`raw_data` has 3 bytes, which are no whole number of FLOAT16 values",
+    ),
+    "truncated": (
+        pb.BlobProto(shape=pb.BlobShape(dim=[3]), raw_data_type=pb.BlobProto.FLOAT, raw_data=b"abcd"),
+        "1 values do not fill the shape .3,.",
+    ),
     "no type": (pb.BlobProto(raw_data=b"abcd"), "`raw_data` has 4 bytes, which are no whole number of DOUBLE values"),
-    "twice": (pb.BlobProto(data=[1], raw_data_type=1, raw_data=b"abcd"), "It has values in both `data` and `raw_data`."),
+    "twice": (pb.BlobProto(data=[1], raw_data_type=pb.BlobProto.FLOAT, raw_data=b"abcd"), "It has values in both `data` and `raw_data`."),
 }
 
 
