@@ -52,8 +52,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     (tmp_path / name / "helper.py").write_text(HELPER)
     start = f"import caffe\nfrom {name}.helper import factor\n\n\nclass Doubler(caffe.Layer):\n"
     (tmp_path / name / "doubler.py").write_text(start + METHODS)
-        f"import caffe\nfrom {name}.helper import factor\n\n\nclass Doubler(caffe.Layer):\n{METHODS}"
-    )
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets/net.prototxt").write_text(NET.format(f"{name}.doubler"))
