@@ -400,7 +400,8 @@ NO_GRADIENT = {
     "CharacterErrorRate", "DECLoss", "Data", "DenseImageData", "ImageSegData", "DetectionOutput", "MeanIoU",
     "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
     "MemoryData",
-    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
+    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox",
+    "Proposal", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
     "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
 # They need facts that only a source has: test_table.py, test_relative.py, test_normalization.py.

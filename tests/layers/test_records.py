@@ -144,6 +144,7 @@ ROWS: dict[str, Any] = {
     "PriorBox": "priors1: ? > priors1; 2/1; prior_box_param; never in place",
     "Power": "power1: x > power1; 1/1; power_param; 1 x + 0; elementwise",
     "Precision": "precision: x label > precision; an end; 2/1 to 2; f1_param; metric; whole class_scores; reads 1 0; label",
+    "Proposal": "rois1: ? > rois1; 3/1 to 2; proposal_param; never in place",
     "Python": "python1: x > python1; 0 or more/0 or more; python_param",
     "QuantileLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; quantile_param; loss; whole mean; reads 2; label",
     "R2": "r2: x label > r2; an end; 2/1 to 2; metric; whole r2; lower is better 1; label",
