@@ -209,7 +209,7 @@ def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
         found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
         if found is None:
             continue
-        value, guard = stop(bottoms[reads.bottom]), ""
+        value, guard = stop(reads.part(bottoms[reads.bottom])), ""
         if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
             guard = GUARD(f"{ctx.layer.name}/{len(readings)}" if readings else ctx.layer.name)
             ctx.sinks[guard] = found.outside(value)

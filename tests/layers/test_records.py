@@ -121,7 +121,7 @@ ROWS: dict[str, Any] = {
     "MemoryData": "data:  > data label; 0/1 to 2; distort_param expand_param memory_data_param noise_param "
     "resize_param transform_param; source",
     "Model": "model: x > model; 1 or more/1 or more; model_param; never in place",
-    "MultiBoxLoss": "loss: ? > loss; an end; 4/0 to 1; loss_param multibox_loss_param nms_param; loss; whole mean",
+    "MultiBoxLoss": "loss: ? > loss; an end; 4/0 to 1; loss_param multibox_loss_param nms_param; loss; whole mean; reads 3",
     "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
     "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
