@@ -97,12 +97,25 @@ def lower_judged(
     sinks: dict[str, Value] = {}
     losses, readings = list[Value](), list[Reading]()
     errors, broken = list[Diagnostic](), set[str]()
+    regions = frozenset(x.bottoms[k] for x in net.layers if (k := x.kind.regions) is not None and k < len(x.bottoms))
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
         ctx = Context(
-            layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch, net.rates
+            layer,
+            layer.phase or net.phase,
+            batch,
+            seed,
+            shared,
+            states,
+            updates,
+            sinks,
+            net.described,
+            steps,
+            net.epoch,
+            net.rates,
+            regions=regions,
         )
         try:
             with origin(layer=layer.name, place=layer.at()):

@@ -162,6 +162,12 @@ def _pool(work: _Work, node: Node, given: list[Value | None]) -> Value:
     return y
 
 
+def _regions(work: _Work, node: Node, given: list[Value | None]) -> Value:
+    """Regions have the same number of bins in images of any size."""
+    y: Value = op.MaxRoiPool(*given, **node.attrs)
+    return y
+
+
 RULES: dict[str, Callable[[_Work, Node, list[Value | None]], Any]] = {
-    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool, "AveragePool": _pool,
+    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool, "AveragePool": _pool, "MaxRoiPool": _regions,
 }  # fmt: skip
