@@ -194,8 +194,7 @@ class Context:
             return self._share(owner, spec, shape, index, name)
         state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay, frozen))
         taken = self.states.get(state.node.name)
-        # Two layers of one name are an error of the net, which is reported elsewhere.
-        if taken is not None and (taken in self.blobs or taken.node.state.layer != self.layer.name):
+        if taken is not None:
             text = f"Its parameter {name!r} and a parameter of layer {taken.node.state.layer!r} have one name, {state.node.name!r}."
             raise self.error(f"{text} Rename the layer.")
         self.states[state.node.name] = state
@@ -212,7 +211,7 @@ class Context:
         mults = (0.0, 0.0)
         if kind == "parameter" and not frozen:
             mults = (spec.lr_mult * own.factor(name) * self.rates.factor(full), spec.decay_mult if spec.HasField("decay_mult") else decay)
-        return StateInfo(full, kind, start, self.layer.name, index, *mults, spec, frozen)
+        return StateInfo(full, kind, start, self.layer.name, index, *mults, spec, frozen, self.layer.twin_of)
 
     def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int, blob: str) -> Value:
         """Share a blob by Caffe's rules: the same shape (PERMISSIVE: the same count), and multipliers that are set once or equal."""

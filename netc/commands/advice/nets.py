@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from netc import registry
 from netc.commands.advice.checks import Checked, check, diagnostic
+from netc.compiler.twins import twins
 from netc.errors import Diagnostic
 from netc.graph.multiply_adds import size
+from netc.net import names
 from netc.net.model import Layer
+from netc.net.names import twin_note
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 
 MOST_SATURATING = 5
@@ -21,6 +24,14 @@ def one_phase(checked: Checked) -> Iterator[Diagnostic]:
         yield Diagnostic(place, f"{nets.lacks_train} The net can be tested and converted, but not trained.")
     elif nets.lacks_test:
         yield Diagnostic(place, f"{nets.lacks_test} The net is not tested.")
+
+
+@check
+def same_name(checked: Checked) -> Iterator[Diagnostic]:
+    """Layers that have the name of another layer."""
+    yield from twins(checked.program.layer_blobs).values()
+    for net in (checked.program.train_net, *checked.program.test_nets):
+        yield from (twin_note(layer, net.layers) for layer in names.twins(net.layers))
 
 
 @check
