@@ -97,12 +97,25 @@ def lower_judged(
     sinks: dict[str, Value] = {}
     losses, readings = list[Value](), list[Reading]()
     errors, broken = list[Diagnostic](), set[str]()
+    regions = frozenset(x.bottoms[k] for x in net.layers if (k := x.kind.regions) is not None and k < len(x.bottoms))
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
         ctx = Context(
-            layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch, net.rates
+            layer,
+            layer.phase or net.phase,
+            batch,
+            seed,
+            shared,
+            states,
+            updates,
+            sinks,
+            net.described,
+            steps,
+            net.epoch,
+            net.rates,
+            regions=regions,
         )
         try:
             with origin(layer=layer.name, place=layer.at()):
@@ -209,7 +222,7 @@ def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
         found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
         if found is None:
             continue
-        value, guard = stop(bottoms[reads.bottom]), ""
+        value, guard = stop(reads.part(bottoms[reads.bottom])), ""
         if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
             guard = GUARD(f"{ctx.layer.name}/{len(readings)}" if readings else ctx.layer.name)
             ctx.sinks[guard] = found.outside(value)
