@@ -262,6 +262,6 @@ def upgrade(source: str, output: str, dropped: "Dropped") -> None:
 
     Example: netc upgrade old.caffemodel new.caffemodel
     """
-    from netc.spec.convert import upgrade_file
+    from netc.commands.upgrade import upgrade_file
 
     click.echo(upgrade_file(source, output, dropped), nl=False)

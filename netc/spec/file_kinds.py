@@ -1,4 +1,9 @@
-"""Recognize binary files by their first bytes, so that an error can say how to use them."""
+"""Recognize files by their content: nets whose suffix says nothing, and other files, so that an error can say how to use them."""
+
+import re
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
 
 # First bytes, what such a file is, and what to do with it.
 KINDS = (
@@ -39,9 +44,38 @@ def is_onnx(data: bytes) -> bool:
     if data[:1] != b"\x08":
         return False
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         return bool(onnx.ModelProto.FromString(data).graph.node)
     except DecodeError:
         return False
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a file is a UTF-8 text."""
+    try:
+        return not re.search("[\\x00-\\x08\\x0e-\\x1f]", data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return False
+
+
+def is_yaml_net(data: bytes) -> bool:
+    """Whether a text is a net in YAML: its layers are a list."""
+    return bool(re.search(rb"^layers[ \t]*:[ \t]*(\[|#|\r?$)", data, re.MULTILINE))
+
+
+def is_prototxt(data: bytes, fields: tuple[str, ...]) -> bool:
+    """Whether a text is protobuf text: it begins with one of the fields, or has a layer."""
+    first = re.match(r"(?:\s|#.*)*(\w+)\s*[:{]", data.decode("utf-8-sig"))
+    return bool(first and first[1] in fields) or bool(re.search(rb"^\s*layers?\s*:?\s*\{", data, re.MULTILINE))
+
+
+def is_message(data: bytes, message_type: type[Message]) -> bool:
+    """Whether a binary file is a message of a type, and not a file of another kind."""
+    if any(data.startswith(start) for start, *_ in KINDS) or is_onnx(data):
+        return False
+    try:
+        message: Any = message_type.FromString(data)
+    except (DecodeError, UnicodeDecodeError):
+        return False
+    return bool(message.ListFields())

@@ -6,18 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
+from netc.compiler.twins import Blobs, state_of, twins
 from netc.errors import DataError, Diagnostic, SnapshotError
+from netc.files import open_plain
 from netc.formats.caffe_weights import read_weights
-from netc.graph.ir import Node, Value
+from netc.graph.ir import Node
 from netc.runtime import snapshot
 from netc.runtime.averages import averaged
 from netc.runtime.blob import numbers
 from netc.training.fit import fit
 
 CAFFE = (".caffemodel", ".h5", ".hdf5")
-Blobs = Mapping[str, Sequence[Value]]
-
-
 MOST_NAMES = 8  # layers in a message
 
 
@@ -49,7 +48,7 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     differs, or if nothing matches.
     """
     kept = {n: s for n, s in states.items() if s.state.is_weight}
-    values, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
+    values, names = _by_blob(path, blobs) if is_caffe(path) else _by_name(path, kept)
     if not values:
         text = f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}"
         raise SnapshotError(Diagnostic(None, text, details=compared(path, blobs)))
@@ -63,14 +62,19 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     return Weights(path, values, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
 
 
+def is_caffe(path: str) -> bool:
+    """Whether a file of weights is one of Caffe's: by its suffix, or by its content if the suffix says nothing."""
+    suffix, file = Path(path).suffix, Path(path)
+    if suffix in (*CAFFE, ".safetensors") or not file.is_file():
+        return suffix in CAFFE
+    with open_plain(path) as opened:
+        start = opened.read(9)
+    return start[7:] != b"\0{"  # a safetensors file begins with the length of its header, 8 bytes
+
+
 def _names(layers: Sequence[str]) -> str:
     more = len(layers) - MOST_NAMES
     return ", ".join(layers[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def state_of(blob: Value) -> Node:
-    """The state of a parameter blob; for a shared blob with a different shape, the state of its owner."""
-    return blob.node if blob.node.key == ("netc", "State") else state_of(blob.node.operands[0])
 
 
 def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -87,8 +91,10 @@ def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarra
 def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of all layers in the file."""
     layers = read_weights(path)
+    errors = [replace(d, text=f"{path}: {d.text}") for name, d in twins(blobs).items() if name in layers]
+    if errors:
+        raise SnapshotError(*errors)
     values: dict[str, np.ndarray] = {}
-    errors: list[Diagnostic] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
         if not wanted or not given:

@@ -16,6 +16,7 @@ from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program, program
+from netc.compiler.twins import state_of
 from netc.errors import SnapshotError, SpecError
 from netc.formats.caffe_weights import read_state, read_weights, to_array
 from netc.report.screen import Screen
@@ -24,7 +25,7 @@ from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
 from netc.training import caffe_snapshots
-from netc.training.weights import load_weights, state_of
+from netc.training.weights import load_weights
 from tests.conftest import DATA
 from tests.recorded import FOLDER, Case, check, index
 
