@@ -23,7 +23,7 @@ from netc.graph.ir import Graph
 from netc.graph.passes import folded
 from netc.layers.context import dims
 from netc.runtime.backends import PORTABLE
-from netc.spec.input_sizes import InputSize, resized
+from netc.spec.input_sizes import fixes_batch, resized
 from netc.training.weights import compared, load_weights
 
 CLOSE = 1e-5  # the largest difference of a simplified graph, relative to the largest output
@@ -38,10 +38,6 @@ class Options:
     half: bool = False
     simplify: bool = True
     opencv: bool = False
-
-    @property
-    def fixes_batch(self) -> bool:
-        return any(InputSize.of(text).sets_batch for text in self.sizes)
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ def _model(made: Program, arrays: dict[str, np.ndarray], options: Options) -> tu
     functions = not (options.half or options.opset)  # both work op by op
     model = emit(graph, PORTABLE.bodies, functions, said)
     notes: list[str] = []
-    if options.fixes_batch:
+    if fixes_batch(made.job, options.sizes):
         sample.fix_batch(model, made.deploy[0])
     plain = model
     if options.half:
