@@ -65,7 +65,7 @@ class Places:
         found = dict[tuple[str, str], str]()
         for param, field, name in _named(layer) if self.current else ():
             path = self.find(name)
-            if path != self.own / Path(name).expanduser():
+            if path != self.own / name:
                 found[param, field] = str(Path.cwd() / path)
         found |= {(param, ROOT): root for param in LISTS if self.current and layer.HasField(param) and (root := self._root(layer, param))}
         if not found:
@@ -74,6 +74,17 @@ class Places:
         copy.CopyFrom(layer)
         for (param, field), text in found.items():
             setattr(getattr(copy, param), field, text)
+        return copy
+
+    def moved(self, net: pb.NetParameter, folder: Path) -> pb.NetParameter:
+        """The net with paths that start from `folder`. Paths that do not exist are unchanged."""
+        copy = placed_net(net, self)
+        for stated, layer in zip(net.layer, copy.layer, strict=True):
+            roots = [(param, ROOT, getattr(layer, param).root_folder) for param in LISTS if layer.HasField(param)]
+            for param, field, name in [*_named(layer), *roots]:
+                path = self.own / name
+                if there(path) and not Path(getattr(getattr(stated, param), field)).is_absolute():
+                    setattr(getattr(layer, param), field, os.path.relpath(os.path.realpath(path), os.path.realpath(folder)))
         return copy
 
     def ambiguous(self, document: Document) -> Iterator[Diagnostic]:
