@@ -44,8 +44,6 @@ YAML_ERRORS = {
     "shape mismatch": ("kernel_size: 3,", "kernel_size: 30,", "4:34",
                        ["'conv1'", "kernel of 30 does not fit into 12", "data is 16x1x12x12"]),
     "missing num_output": ("num_output: 16, ", "", "6:5", ["'ip1' (InnerProduct)", "`num_output` is missing"]),
-    "duplicate name": ("- ReLU\n  - Dropout", "- ReLU: {name: a}\n  - Dropout: {name: a}", "8:15",
-                       ["Layer \'a\'", "small.yaml:7:5 has the same name"]),
     "bad enum": ("{kernel_size: 2,", "{pool: MAXX, kernel_size: 2,", "5:21", ["`pool` cannot be 'MAXX'.", "Did you mean 'MAX'"]),
     "tabs": ("  - Pooling", "\t- Pooling", "5:1", ["indented with a tab", "only spaces"]),
 }  # fmt: skip
@@ -56,7 +54,6 @@ PROTOTXT_ERRORS = {
     "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "Did you mean 'pool1'"]),
     "shape mismatch": ("kernel_size: 3", "kernel_size: 30", "8:37", ["'conv1'", "kernel of 30 does not fit into 12"]),
     "missing num_output": ("num_output: 10", "", "16:3", ["'ip1' (InnerProduct)", "`num_output` is missing"]),
-    "duplicate name": ('name: "ip1"', 'name: "conv1"', "15:3", ["Layer \'conv1\'", "small.prototxt:6:1 has the same name"]),
     "bad enum": ("MAX", "MAXX", "12:25", ["`pool` cannot be 'MAXX'.", "Did you mean 'MAX'"]),
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from netc.api.backward import BLOB_DIFF, SEED, STATE_DIFF, backward_graph, hoste
 from netc.commands.program import known_rows, weights_files
 from netc.compiler import compilation
 from netc.compiler.lower import Lowered, lower
+from netc.compiler.twins import state_of
 from netc.errors import DataError, ShapeError, near
 from netc.graph.contract import BATCH, NEXT, NOISE, SINK, STATE
 from netc.graph.ir import Graph, Value
@@ -25,7 +26,7 @@ from netc.runtime.session import Runs
 from netc.spec.job import Job
 from netc.training.feed import draw, sinks_of
 from netc.training.guards import check_blobs
-from netc.training.weights import load_weights, state_of
+from netc.training.weights import load_weights
 
 
 class Net:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netc import netc_pb2 as pb
+from netc.caffe.proto import caffe_pb2 as caffe_pb2
 from netc.data.datum import to_datum, to_pixels
 from netc.data.pixels import read_image
 from netc.errors import DataError, near
@@ -141,18 +141,18 @@ def blobproto_to_array(blob: Any, return_diff: bool = False) -> np.ndarray:
     return to_array(blob, "the BlobProto", "diff" if return_diff else "data")
 
 
-def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> pb.BlobProto:
+def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> caffe_pb2.BlobProto:
     """Convert an array to a BlobProto."""
     return to_blob(arr, diff)
 
 
-def array_to_datum(arr: np.ndarray, label: int | None = None) -> pb.Datum:
+def array_to_datum(arr: np.ndarray, label: int | None = None) -> caffe_pb2.Datum:
     """Convert an array (channels, height, width) to a Datum, with bytes for uint8, else with floats."""
     if arr.ndim != 3:
         raise DataError(f"a Datum needs an array with three axes; got {arr.ndim}")
     return to_datum(arr, label)
 
 
-def datum_to_array(datum: pb.Datum) -> np.ndarray:
+def datum_to_array(datum: caffe_pb2.Datum) -> np.ndarray:
     """Convert a Datum to an array (channels, height, width)."""
     return to_pixels(datum, "the Datum")

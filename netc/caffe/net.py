@@ -18,7 +18,7 @@ from netc.compiler.compilation import Compilation
 from netc.errors import DataError, SpecError, near
 from netc.graph.contract import BATCH
 from netc.graph.ir import Graph
-from netc.net.model import ResolvedNet
+from netc.net.model import Layer, ResolvedNet
 from netc.runtime.blob import Blob as PlainBlob
 from netc.runtime.blob import numbers
 from netc.spec.job import Job, load_job
@@ -73,22 +73,25 @@ class Net(PlainNet):
     @property
     def layers(self) -> list[LayerView]:
         """The layers in execution order."""
-        return list(self.layer_dict.values())
+        return [self._view(layer) for layer in self._lowered.net.layers]
+
+    def _view(self, layer: Layer) -> LayerView:
+        return LayerView(layer.type, self.params.get(layer.name, []))
 
     @property
     def layer_dict(self) -> "OrderedDict[str, LayerView]":
-        """The layers by name."""
-        return OrderedDict((x.name, LayerView(x.type, self.params.get(x.name, []))) for x in self._lowered.net.layers)
+        """The layers by name. If several have one name, the last one counts, as in pycaffe."""
+        return OrderedDict((x.twin_of or x.name, self._view(x)) for x in self._lowered.net.layers)
 
     @property
     def top_names(self) -> "OrderedDict[str, list[str]]":
         """The tops of each layer."""
-        return OrderedDict((layer.name, list(layer.tops)) for layer in self._lowered.net.layers)
+        return OrderedDict((layer.twin_of or layer.name, list(layer.tops)) for layer in self._lowered.net.layers)
 
     @property
     def bottom_names(self) -> "OrderedDict[str, list[str]]":
         """The bottoms of each layer."""
-        return OrderedDict((layer.name, list(layer.bottoms)) for layer in self._lowered.net.layers)
+        return OrderedDict((layer.twin_of or layer.name, list(layer.bottoms)) for layer in self._lowered.net.layers)
 
     @property
     def blob_loss_weights(self) -> "OrderedDict[str, float]":
@@ -100,7 +103,7 @@ class Net(PlainNet):
 
     @property
     def _layer_names(self) -> list[str]:
-        return [layer.name for layer in self._lowered.net.layers]
+        return [layer.twin_of or layer.name for layer in self._lowered.net.layers]
 
     @property
     def inputs(self) -> list[str]:

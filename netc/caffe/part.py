@@ -9,13 +9,13 @@ import numpy as np
 from netc import data
 from netc import netc_pb2 as pb
 from netc.api.net import Net as PlainNet
+from netc.compiler.twins import state_of
 from netc.graph.ir import Graph
 from netc.net.model import Layer, ResolvedNet
 from netc.runtime.blob import Blob
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.spec.job import Job
-from netc.training.weights import state_of
 
 WAYS = ("forward", "backward")
 INPUT = "(read)"  # the layer that provides all external inputs of the others

@@ -9,12 +9,13 @@ import numpy as np
 from netc import zoo
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program, checked
+from netc.compiler.twins import state_of
 from netc.data import Learned
 from netc.errors import SnapshotError, ZooError
 from netc.runtime import snapshot
 from netc.runtime.backends import choose
 from netc.runtime.session import threads_for
-from netc.training.weights import CAFFE, match_weights, state_of
+from netc.training.weights import CAFFE, is_caffe, match_weights
 
 START = "start.safetensors"  # the weights of a published model
 
@@ -56,7 +57,7 @@ def _weights_file(name: str) -> str:
 def known_rows(files: Sequence[str]) -> dict[str, Learned]:
     """What weight files (see `weights_files`) record about their training data, by the first top of each source."""
     learned: dict[str, Learned] = {}
-    for name in (n for n in weights_files(files) if Path(n).suffix not in CAFFE):
+    for name in (n for n in weights_files(files) if not is_caffe(n)):
         learned |= as_learned(snapshot.read_rows(name), name)
     return learned
 

@@ -18,6 +18,7 @@ from netc.compiler.matrices import idle
 from netc.compiler.nets import JobNets
 from netc.compiler.solver import replaced, solver_errors
 from netc.compiler.step import StepGraphs, step_graphs
+from netc.compiler.twins import twins
 from netc.errors import Diagnostic, SpecError
 from netc.graph import cost
 from netc.graph.ir import Node, Value
@@ -26,6 +27,7 @@ from netc.net.model import Epoch, ResolvedNet
 from netc.net.variants import pretraining
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import ANY_STATE, Job, read_job
+from netc.spec.solver_settings import SAFETENSORS
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,8 @@ class Compilation:
         if schedules.follows_tests(policy) and not (self.nets.tested and self.test_nets[0].feeds_itself):
             text = f"Solver: `lr_policy` {policy!r} needs tests, but the test net has no data source."
             yield Diagnostic(job.solver_place("lr_policy"), text)
+        if job.settings.snapshot_format != SAFETENSORS:
+            yield from twins(self.layer_blobs).values()
         for k, pattern, suggestion in idle(job.solver.adamw, self.train.parameters):
             yield Diagnostic(job.solver_place("adamw", k), f"Solver: `adamw`: {pattern!r} fits no parameter.", suggestion)
 

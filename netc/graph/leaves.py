@@ -34,6 +34,7 @@ class StateInfo:
     A `parameter` is learned from its gradient, a `statistic` is updated by its layer, and a `slot` belongs to the optimizer. An `average`
     is that of a parameter over the iterations. A `carry` passes from one batch to the next. `blob` is its number among the blobs of
     `layer`, -1 for none. `spec` is the layer's message for it. A `frozen` parameter or statistic keeps its value.
+    `twin_of` is the name of `layer` in the net file, if another layer has it too.
     """
 
     name: str
@@ -45,6 +46,7 @@ class StateInfo:
     decay_mult: float = 0.0
     spec: pb.ParamSpec = field(default_factory=pb.ParamSpec)
     frozen: bool = False
+    twin_of: str = ""
 
     @property
     def share_name(self) -> str:

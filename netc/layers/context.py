@@ -13,13 +13,15 @@ from netc import netc_pb2 as pb
 from netc.data import TopSpec
 from netc.errors import Diagnostic, ShapeError, SpecError, Suggestion
 from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
-from netc.graph.ir import Value, leaf, op, stop
+from netc.graph.ir import Value, constant, leaf, op, stop
 from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
 from netc.layers.plugin_param import PluginParam
 from netc.net.model import DEPLOY, TEST, TRAIN, Epoch, Layer
 from netc.net.rates import Rates
 from netc.spec import plugin_fields
+
+MOST_DRAWN = 512  # rows of random numbers, if only a run knows how many there are
 
 
 def dims(shape: Shape) -> str:
@@ -150,10 +152,18 @@ class Context:
         if self.phase == TEST:
             self.sinks |= {kind(f"{self.layer.name}/{name}"): stop(value) for name, value in values.items()}
 
-    def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
-        """Create random numbers, different in each step: uniform in (0, 1), or standard normal. Only the batch may be symbolic."""
+    def noise(self, name: str, shape: Shape, distribution: str = "uniform", like: Value | None = None) -> Value:
+        """Create random numbers, different in each step: uniform in (0, 1), or standard normal. Only the batch may be symbolic.
+
+        With `like`, of that shape, only a run may know the first size. Then rows after the first MOST_DRAWN repeat earlier ones.
+        """
         key = f"{self.layer.name}.{name}"
-        if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
+        unknown = [d for d in shape if isinstance(d, str) and d != self.batch]
+        if unknown and like is not None and not any(isinstance(d, str) for d in shape[1:]):
+            drawn = self.noise(name, (MOST_DRAWN, *shape[1:]), distribution)
+            rows = op.Range(constant(0), op.Squeeze(op.Shape(like, start=0, end=1), [0]), constant(1), shape=shape[:1])
+            return op.Gather(drawn, op.Mod(rows, constant(MOST_DRAWN)), axis=0)
+        if unknown:
             raise self.shape_error(f"Random numbers of shape {dims(shape)} need the size {unknown[0]!r}, which is only known at run time.")
         return leaf("Input", np.float32, shape, info=NoiseInfo(NOISE(key), distribution, key))
 
@@ -185,8 +195,7 @@ class Context:
             return self._share(owner, spec, shape, index, name)
         state = leaf("State", np.float32, shape, info=self._described(kind, name, start, index, spec, decay, frozen))
         taken = self.states.get(state.node.name)
-        # Two layers of one name are an error of the net, which is reported elsewhere.
-        if taken is not None and (taken in self.blobs or taken.node.state.layer != self.layer.name):
+        if taken is not None:
             text = f"Its parameter {name!r} and a parameter of layer {taken.node.state.layer!r} have one name, {state.node.name!r}."
             raise self.error(f"{text} Rename the layer.")
         self.states[state.node.name] = state
@@ -203,7 +212,7 @@ class Context:
         mults = (0.0, 0.0)
         if kind == "parameter" and not frozen:
             mults = (spec.lr_mult * own.factor(name) * self.rates.factor(full), spec.decay_mult if spec.HasField("decay_mult") else decay)
-        return StateInfo(full, kind, start, self.layer.name, index, *mults, spec, frozen)
+        return StateInfo(full, kind, start, self.layer.name, index, *mults, spec, frozen, self.layer.twin_of)
 
     def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int, blob: str) -> Value:
         """Share a blob by Caffe's rules: the same shape (PERMISSIVE: the same count), and multipliers that are set once or equal."""

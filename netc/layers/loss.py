@@ -1,7 +1,5 @@
 """Losses, and Accuracy: scalars. The loss_weight of a loss is 1 by default."""
 
-from pathlib import Path
-
 import numpy as np
 
 from netc import netc_pb2 as pb
@@ -16,6 +14,7 @@ from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.layers.weights import mean_of_labels, mean_of_rows
 from netc.registry import layer
+from netc.spec.places import Places
 
 LEAST_PROBABILITY = 1e-20
 
@@ -207,8 +206,7 @@ def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
     if gain is None and not source:
         raise ctx.error("The matrix H is missing. Add it as a third bottom, or as the file `source`.", "infogain_loss_param")
     if gain is None:
-        base = Path(ctx.layer.document.path).parent
-        array = read_blob(base / source)
+        array = read_blob(Places.of(ctx.layer.document).find(source))
         gain = constant(array.reshape(array.shape[-2:]) if array.size == classes * classes else array)
     if merged(gain.shape) != classes * classes:
         wanted = f"{dims(gain.shape)}; for {classes} classes it must be {classes}x{classes}"

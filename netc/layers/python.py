@@ -16,6 +16,7 @@ from netc.errors import Absent, Diagnostic, NetcError, RunError, SpecError
 from netc.graph.ir import HOST, Node, Value, cast
 from netc.graph.tensor_type import Type
 from netc.layers.context import Context, sizes
+from netc.layers.pycaffe import as_caffe
 from netc.net.model import TRAIN
 from netc.registry import layer
 from netc.spec.places import Places
@@ -101,6 +102,7 @@ class Hosted:
         self.error: Callable[[str], NetcError] = ctx.error
         self.user = _instance(ctx)
         self.user.param_str, self.user.phase, self.user.blobs = self.param.param_str, PHASES.get(ctx.phase, 1), Blobs()
+        self.user.param_str_ = self.param.param_str  # its name in Caffe before 2015
         self.bottom = [Blob(*sizes(b.shape)) for b in bottoms]
         self.top = [Blob(0) for _ in ctx.layer.tops]
         self._guarded("setup", self.bottom, self.top)
@@ -147,7 +149,8 @@ class Hosted:
     def _guarded(self, method: str, *arguments: Any) -> None:
         """Call a method of the user's code. An exception becomes an error that names the layer."""
         try:
-            getattr(self.user, method)(*arguments)
+            with as_caffe():
+                getattr(self.user, method)(*arguments)
         except Exception as e:
             raise self.error(f"Layer {self.name!r}: {method} of {type(self.user).__name__}: {type(e).__name__}: {e}") from e
 
@@ -156,9 +159,9 @@ class Hosted:
 def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """A layer that you write in NumPy: class `layer` of `module` with setup, reshape, forward and backward. Needs --allow-python.
 
-    netc first looks for the module in the folder of the net file. The layer splits the graph: in every step netc copies its blobs and waits
-    for it, on the CPU. A loss needs a loss_weight. Blobs that the class adds in setup are trained. A layer without bottoms is a source. A
-    layer without tops runs too.
+    netc first looks for the module in the folder of the net file, then in the current folder. `import caffe` in it gives netc.caffe. The
+    layer splits the graph: in every step netc copies its blobs and waits for it, on the CPU. A loss needs a loss_weight. Blobs that the
+    class adds in setup are trained. A layer without bottoms is a source. A layer without tops runs too.
     """
     _check_allowed(ctx)
     hosted = Hosted(ctx, [cast(b, np.float32) for b in bottoms])
@@ -204,13 +207,13 @@ def _instance(ctx: Context) -> Any:
     p = ctx.param.python_param
     if not p.module or not p.layer:
         raise ctx.error("`module` and `layer` are missing: a Python module and a class in it.", "python_param")
-    folder = str(Path(ctx.layer.document.path).resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    for folder in (str(Path.cwd()), str(Path(ctx.layer.document.path).resolve().parent)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
     try:
-        return getattr(import_module(p.module), p.layer)()
+        with as_caffe():
+            return getattr(import_module(p.module), p.layer)()
     except Exception as e:
         if isinstance(e, ModuleNotFoundError) and f"{p.module}.".startswith(f"{e.name}."):
             raise _absent(ctx, f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}") from e
-        hint = "; pycaffe's names are here: import netc.caffe as caffe" if getattr(e, "name", "") == "caffe" else ""
-        raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}{hint}", "python_param") from e
+        raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}", "python_param") from e

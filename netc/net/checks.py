@@ -1,19 +1,9 @@
-"""Checks of the layers of a net together: duplicate names, blobs that no layer writes, blobs that two layers write."""
+"""Checks of the layers of a net together: blobs that no layer writes, blobs that two layers write."""
 
 from collections.abc import Iterable, Mapping
 
 from netc.errors import MAX_ERRORS, Diagnostic, near
 from netc.net.model import Layer
-
-
-def name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
-    """Errors for layers that have the same name."""
-    first: dict[str, Layer] = {}
-    for layer in layers:
-        if layer.name in first:
-            text = f"The layer at {first[layer.name].at()} has the same name. Weights are stored by layer name, so names must be unique."
-            yield Diagnostic(layer.at("name"), f"Layer {layer.name!r}: {text}")
-        first.setdefault(layer.name, layer)
 
 
 def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Diagnostic]:

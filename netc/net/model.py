@@ -33,6 +33,7 @@ class Layer:
     batch_size: int | None = None
     phase: str | None = None  # of this layer, if it differs from the net's
     mixed: bool = False
+    twin_of: str = ""  # the name in the file, if another layer has it too
     doubt: str = ""  # in a net with errors: BROKEN if this layer has an error, GUESSED if its meaning is clear nevertheless
 
     def at(self, *path: str | int) -> Place:

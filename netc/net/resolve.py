@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, NetcError, SpecError, Suggestion
-from netc.net.checks import blob_errors, name_errors, weight_errors
+from netc.net.checks import blob_errors, weight_errors
 from netc.net.mixing import mixing_errors, with_partners
-from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, ResolvedNet
+from netc.net.model import BROKEN, GUESSED, TEST, TRAIN, Layer, ResolvedNet
+from netc.net.names import unique_names
 from netc.net.phases import State, left_out
 from netc.spec import Document
 from netc.spec.ranges import range_errors
@@ -55,10 +56,10 @@ def judged(
         errors.append(Diagnostic(document.place(), "The net has no layers."))
     elif not chosen and not errors:
         errors.append(Diagnostic(document.place(), f"The net has no layers in phase {phase}."))
-    resolver = _Resolver(document, phase, tables or data.Tables(), learned, errors)
+    names = unique_names(param, [state, *(State.of(param, other, tuple(stages), level) for other in (TRAIN, TEST))])
+    resolver = _Resolver(document, phase, tables or data.Tables(), learned, errors, names)
     layers = with_partners([resolver.layer(i, spec) for i, spec in chosen])
     errors += [
-        *name_errors(layers),
         *blob_errors(layers, left_out(document, [i for i, _ in chosen], state)),
         *range_errors(layers),
         *weight_errors(layers),
@@ -76,6 +77,7 @@ class _Resolver:
     tables: data.Tables
     learned: data.Known
     errors: list[Diagnostic]
+    names: Sequence[str]
 
     def layer(self, i: int, spec: pb.LayerParameter) -> Layer:
         """Layer number `i` of the document."""
@@ -101,7 +103,18 @@ class _Resolver:
             names = reader.description.names(tops)
             tops, weights = names, (*weights, *[0.0] * (len(names) - len(tops)))
         return Layer(
-            spec.name, type_, tuple(spec.bottom), tops, param, weights, self.document, i, reader, batch, doubt=BROKEN if broken else doubt
+            self.names[i],
+            type_,
+            tuple(spec.bottom),
+            tops,
+            param,
+            weights,
+            self.document,
+            i,
+            reader,
+            batch,
+            doubt=BROKEN if broken else doubt,
+            twin_of=spec.name if self.names[i] != spec.name else "",
         )
 
     def _error(

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, RunError, SpecError
 from netc.files import replace_file
-from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job
-from netc.spec.loader import BINARY, PROTOTXT, YAML, load
-from netc.spec.solver_nets import is_solver
+from netc.spec.loader import BINARY, PROTOTXT, YAML
 from netc.spec.write import to_prototxt, to_yaml
 
 
@@ -35,21 +32,6 @@ def convert_job(job: Job, output: str | None, full: bool) -> str:
         return content.decode()
     _write(output, content)
     return f"{output} is written\n"
-
-
-def upgrade_file(source: str, output: str, dropped: Dropped = NOTHING) -> str:
-    """Write the net or solver in `source` to `output` in Caffe's current format. The suffixes select text or binary.
-
-    Learned blobs are kept, and fields in `dropped` are removed. SpecError if the source is wrong.
-    """
-    suffix = Path(output).suffix
-    if suffix not in (*PROTOTXT, *BINARY):
-        raise SpecError(Diagnostic(Place(output), f"The suffix {suffix!r} is unknown. Use one of {', '.join((*PROTOTXT, *BINARY))}."))
-    document = load(source, pb.SolverParameter if is_solver(source) else pb.NetParameter, dropped)
-    message = document.message
-    content = message.SerializeToString() if suffix in BINARY else to_prototxt(message).encode()
-    _write(output, content)
-    return "".join(f"{warning}\n" for warning in document.warnings) + f"{output} is written\n"
 
 
 def _write(output: str, content: bytes) -> None:

@@ -69,7 +69,9 @@ TYPES: dict[str, ForkType] = {
 FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "BatchNormParameter": dict.fromkeys(("scale_filler", "bias_filler", "scale_bias"), ("nvidia",)),
     "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
+    "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
+    "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
     "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
@@ -122,7 +124,25 @@ class Move:
 
 
 # By layer type, and number of the field of LayerParameter in a fork.
-NUMBERS: dict[tuple[str, int], Move] = {}
+NUMBERS: dict[tuple[str, int], Move] = {
+    ("BN", 45): Move("bn_param", {1: 1000, 2: 1001, 3: 1002}),  # SegNet, ENet
+    ("BN", 152): Move("bn_param"),  # PSPNet
+    ("CenterLoss", 147): Move("center_loss_param"),
+    ("DenseImageData", 46): Move("dense_image_data_param"),  # ENet
+    ("DenseImageData", 138): Move("dense_image_data_param"),  # SegNet
+    ("Interp", 143): Move("interp_param"),  # DeepLab, PSPNet
+    ("Interp", 163): Move("interp_param"),  # PSPNet's first version
+    ("PSROIPooling", 153): Move("psroi_pooling_param"),  # Intel Caffe
+    ("ROIPooling", 150): Move("roi_pooling_param"),  # PSPNet's first version
+    ("ROIPooling", 154): Move("roi_pooling_param"),  # Intel Caffe
+    ("Reorg", 149): Move("reorg_param"),  # YOLO
+    ("Reorg", 159): Move("reorg_param"),  # Intel Caffe
+    ("ShuffleChannel", 166): Move("shuffle_channel_param"),
+    ("SmoothL1Loss", 148): Move("smooth_l1_loss_param"),  # Intel Caffe
+    ("Upsample", 137): Move("upsample_param", {1: 1000}),  # SegNet
+    ("Upsample", 147): Move("upsample_param", {1: 1000}),  # ENet
+    ("Upsample", 150): Move("upsample_param", {1: 1000}),  # YOLO
+}
 
 
 def named(forks: tuple[str, ...]) -> str:

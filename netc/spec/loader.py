@@ -1,4 +1,4 @@
-"""Read files and texts into documents, by the suffix of the file."""
+"""Read files and texts into documents, by the suffix of the file, or by its content if the suffix is unknown."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +11,11 @@ from netc.errors import Diagnostic, Place, SpecError, near, not_utf8
 from netc.files import read_file
 from netc.spec import file_kinds, values
 from netc.spec.document import NOTHING, Document, Dropped
+from netc.spec.fork_numbers import translate
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.unknown_fields import MOST_SHOWN, check_texts, discard
 from netc.spec.upgrade import upgraded
+from netc.spec.wire import cut_off
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
 
 YAML = (".yaml", ".yml")
@@ -35,7 +37,7 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
 
 
 def load(path: str | Path, message_type: type[Message] = pb.NetParameter, dropped: Dropped = NOTHING) -> Document:
-    """Load the message in a file, which is YAML, protobuf text or binary by its suffix, in the current format.
+    """Load the message in a file, which is YAML, protobuf text or binary (see `form_of`), in the current format.
 
     `dropped` as in `parse_prototxt`. SpecError lists all errors, each with its place.
     """
@@ -46,15 +48,16 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     """Like `load`, but returns a document with errors if the rest can be read. SpecError if it cannot."""
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
-    if suffix not in (*YAML, *PROTOTXT, *BINARY):
+    form = form_of(data, suffix, message_type)
+    if not form:
         raise SpecError(Diagnostic(Place(name), _wrong_suffix(data, suffix)))
-    if suffix in BINARY:
+    if form == BINARY:
         message = _decoded(data, message_type, name)
         check_texts(message, name)
         warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # only the numbers of a BlobProto are read
         return _upgraded(Document(message, name, "", warnings=warnings))
     text = _text(data, name)
-    old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
+    old = _parse_yaml(text, message_type, name) if form == YAML else _parse_prototxt(text, message_type, name, dropped)
     document = _upgraded(old)
     if not document.message.ListFields() and not document.errors:
         wanted = f"Expected a {message_type.DESCRIPTOR.name}."
@@ -62,6 +65,17 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
             wanted = "A net has `layers` and, for training, a `solver`. `netc init net.yaml` writes one to start from."
         raise SpecError(Diagnostic(Place(name), f"The file is empty. {wanted}"))
     return document
+
+
+def form_of(data: bytes, suffix: str, message_type: type[Message] = pb.NetParameter) -> tuple[str, ...]:
+    """YAML, PROTOTXT or BINARY: the form of a file by its suffix; by its content if the suffix says nothing. () for another file."""
+    for form in (YAML, PROTOTXT, BINARY):
+        if suffix in form:
+            return form
+    known = tuple(field.name for field in message_type.DESCRIPTOR.fields)
+    if file_kinds.is_text(data):
+        return YAML if file_kinds.is_yaml_net(data) else PROTOTXT if file_kinds.is_prototxt(data, known) else ()
+    return BINARY if file_kinds.is_message(data, message_type) else ()
 
 
 def _whole(document: Document) -> Document:
@@ -92,9 +106,17 @@ def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>")
 
 def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
     try:
-        return message_type.FromString(data)
+        message = message_type.FromString(data)
+        if message_type is pb.NetParameter:
+            translate(message)
+        return message
     except DecodeError as e:
-        text = f"This is not a binary {message_type.DESCRIPTOR.name}, or the file is truncated ({e})."
+        kind, where = message_type.DESCRIPTOR.name, cut_off(data, {f.number: f.name for f in message_type.DESCRIPTOR.fields})
+        text = f"This is not a binary {kind}, or the file is truncated ({e})."
+        if known := file_kinds.known(data):
+            text = f"Expected a binary {kind}. This is {known}."
+        elif where:
+            text = f"This is not a binary {kind}, or the file is truncated: {where}."
         raise SpecError(Diagnostic(Place(path), text)) from e
 
 

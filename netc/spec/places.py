@@ -19,9 +19,9 @@ from netc.spec.document import Document
 from netc.spec.loader import YAML
 from netc.spec.paths import published
 
-FILES = ("source", "test_source", "validation_source", "mean_file", "label_map_file")  # fields of layers that name a file or a folder
+FILES = ("source", "test_source", "validation_source", "mean_file", "label_map_file", "annotations", "test_annotations")  # fields of layers that name a file or a folder
 ROOT = "root_folder"  # start of the paths in a list
-LISTS = ("image_data_param", "window_data_param")  # messages whose source is a list of paths below ROOT
+LISTS = ("image_data_param", "window_data_param", "dense_image_data_param")  # messages whose source is a list of paths below ROOT
 PROBED = 200  # lines of a list that show where its paths start
 
 

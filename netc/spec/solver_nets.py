@@ -7,7 +7,7 @@ from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, SpecError, near
 from netc.spec import paths
 from netc.spec.document import Document, Dropped
-from netc.spec.loader import PROTOTXT, read
+from netc.spec.loader import PROTOTXT, form_of, read, read_bytes
 from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS
 
 MOST_TESTS = 100
@@ -18,9 +18,12 @@ def is_solver(path: str) -> bool:
 
     The first field that only nets or only solvers have decides. YAML files are nets.
     """
-    if Path(path).suffix not in PROTOTXT or not Path(path).is_file():
+    if not Path(path).is_file():
         return False
-    for line in Path(path).read_text(errors="replace").splitlines():
+    data = read_bytes(path)
+    if form_of(data, Path(path).suffix) != PROTOTXT and form_of(data, Path(path).suffix, pb.SolverParameter) != PROTOTXT:
+        return False
+    for line in data.decode(errors="replace").splitlines():
         words = line.split("#")[0].replace(":", " ").replace("{", " ").split()
         if words and words[0] in SOLVER_FIELDS ^ NET_FIELDS:
             return words[0] in SOLVER_FIELDS

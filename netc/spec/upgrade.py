@@ -12,6 +12,7 @@ from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, SpecError
 from netc.spec.document import Document, FieldPath, Origin, Position
 from netc.spec.fork_forms import in_caffes_form
+from netc.spec.python_layers import with_own_types
 from netc.spec.upgrade_v0 import upgrade_v0
 
 SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in the old enum
@@ -84,7 +85,7 @@ def _inner_nets(solver: Any) -> dict[FieldPath, Any]:
 
 
 def _net(document: Document) -> Document:
-    for rule in (_v0, _transformations, _v1, _inputs, _batch_norm, in_caffes_form):
+    for rule in (_v0, _transformations, _v1, _inputs, _batch_norm, in_caffes_form, with_own_types):
         document = rule(document)
     return document
 

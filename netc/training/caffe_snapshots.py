@@ -15,6 +15,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
+from netc.compiler.twins import state_of, twins
 from netc.errors import RunError, SnapshotError
 from netc.formats import caffe_hdf5
 from netc.formats.caffe_weights import SolverState, read_state, write_state, write_weights
@@ -24,7 +25,7 @@ from netc.runtime.averages import averaged
 from netc.runtime.blob import numbers
 from netc.schedules import current_step, follows_tests
 from netc.spec import paths
-from netc.training.weights import load_weights, state_of
+from netc.training.weights import load_weights
 
 Arrays = Mapping[str, np.ndarray]
 STATISTICS = {"BatchNorm": 3}  # blobs that Caffe itself marks as not trained
@@ -43,6 +44,8 @@ class CaffeSnapshot:
 def caffe_net(net: ResolvedNet) -> pb.NetParameter:
     """The net as Caffe writes it into weight files: only the layers of its phase, with Split layers inserted."""
     written = pb.NetParameter(layer=[layer.param for layer in net.layers])
+    for own, message in zip(net.layers, written.layer, strict=True):
+        message.name = own.name
     if net.param.HasField("name"):
         written.name = net.param.name
     written = _with_splits(written)
@@ -112,6 +115,8 @@ def owners(lowered: Lowered) -> list[Node]:
 
 def write_model(path: str | Path, lowered: Lowered, states: Arrays, form: int = BINARYPROTO, diffs: Arrays | None = None) -> None:
     """Write the weights of a net as `.caffemodel`, or as `.caffemodel.h5` for HDF5. `diffs`, by state, are written too if given."""
+    if found := twins(lowered.layer_blobs):
+        raise SnapshotError(*found.values())
     net = caffe_net(lowered.net)
     if form == HDF5:
         first = {node: layer for layer, blobs in reversed(list(lowered.layer_blobs.items())) for node in map(state_of, blobs)}

@@ -1,22 +1,22 @@
 """Load weights into a net: by state name (safetensors), or by layer and blob (Caffe's files)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from netc.compiler.twins import Blobs, state_of, twins
 from netc.errors import DataError, Diagnostic, SnapshotError
+from netc.files import open_plain
 from netc.formats.caffe_weights import read_weights
-from netc.graph.ir import Node, Value
+from netc.graph.ir import Node
 from netc.runtime import snapshot
 from netc.runtime.averages import averaged
 from netc.runtime.blob import numbers
+from netc.training.fit import fit
 
 CAFFE = (".caffemodel", ".h5", ".hdf5")
-Blobs = Mapping[str, Sequence[Value]]
-
-
 MOST_NAMES = 8  # layers in a message
 
 
@@ -48,9 +48,10 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     differs, or if nothing matches.
     """
     kept = {n: s for n, s in states.items() if s.state.is_weight}
-    values, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
+    values, names = _by_blob(path, blobs) if is_caffe(path) else _by_name(path, kept)
     if not values:
-        raise SnapshotError(f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}")
+        text = f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}"
+        raise SnapshotError(Diagnostic(None, text, details=compared(path, blobs)))
     values = {n: a for n, a in values.items() if n in kept}
     layers = dict.fromkeys(s.state.layer for s in kept.values())
     missing = {s.state.layer: [n for n in kept if n not in values and kept[n].state.layer == s.state.layer] for s in kept.values()}
@@ -61,14 +62,19 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     return Weights(path, values, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
 
 
+def is_caffe(path: str) -> bool:
+    """Whether a file of weights is one of Caffe's: by its suffix, or by its content if the suffix says nothing."""
+    suffix, file = Path(path).suffix, Path(path)
+    if suffix in (*CAFFE, ".safetensors") or not file.is_file():
+        return suffix in CAFFE
+    with open_plain(path) as opened:
+        start = opened.read(9)
+    return start[7:] != b"\0{"  # a safetensors file begins with the length of its header, 8 bytes
+
+
 def _names(layers: Sequence[str]) -> str:
     more = len(layers) - MOST_NAMES
     return ", ".join(layers[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def state_of(blob: Value) -> Node:
-    """The state of a parameter blob; for a shared blob with a different shape, the state of its owner."""
-    return blob.node if blob.node.key == ("netc", "State") else state_of(blob.node.operands[0])
 
 
 def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -85,8 +91,10 @@ def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarra
 def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of all layers in the file."""
     layers = read_weights(path)
+    errors = [replace(d, text=f"{path}: {d.text}") for name, d in twins(blobs).items() if name in layers]
+    if errors:
+        raise SnapshotError(*errors)
     values: dict[str, np.ndarray] = {}
-    errors: list[Diagnostic] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
         if not wanted or not given:
@@ -102,8 +110,14 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
                 continue
             values[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
     if errors:
+        errors[-1] = replace(errors[-1], details=(*errors[-1].details, *fit(blobs, layers)))
         raise SnapshotError(*errors)
     return values, list(layers)
+
+
+def compared(path: str, blobs: Blobs) -> tuple[str, ...]:
+    """Lines that say which layers of a Caffe file of weights fit a net."""
+    return fit(blobs, read_weights(path)) if Path(path).suffix in CAFFE else ()
 
 
 def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Diagnostic | None:

@@ -124,6 +124,12 @@ END = f"  - InnerProduct: {{num_output: 10, {X}}}\n  - Accuracy\n  - SoftmaxWith
 SOLVER = "solver: {base_lr: 0.02, weight_decay: 0.001, max_iter: 60}\n"
 SIGMOIDS = f"  - InnerProduct: {{num_output: 8, {X}}}\n  - Sigmoid\n" * 6
 
+BOXES = (
+    "  - PriorBox: {bottom: [data, data], min_size: 4}\n"
+    + "".join(f"  - InnerProduct: {{name: {n}, bottom: data, num_output: {k * 144}, {X}}}\n" for n, k in (("loc", 4), ("conf", 2)))
+    + "  - DetectionOutput: {bottom: [loc, conf, priors1], num_classes: 2, visualize: true}\n"
+)
+
 # A net for each check that warns, and a piece of its sentence.
 WARNED = {
     "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual for SGD; a typical value is 0.01"),
@@ -133,6 +139,9 @@ WARNED = {
         HEAD + END + SOLVER.replace("base", "lr_policy: plateau, gamma: 0.1, test_interval: 9, base"), "after 11 tests without improvement"
     ),
     "average_of_everything": (HEAD + END + SOLVER.replace("base", "ema: 0.99, base"), "averages about 100 iterations, but the run has 60"),
+    "no_length": (HEAD + END + SOLVER.replace(", max_iter: 60", ""), "The length of the training is missing."),
+    "one_phase": (HEAD.replace(", test_fraction: 0.2", ", include: {phase: TRAIN}") + END + SOLVER, "No data layer runs in phase TEST: 'data'"),
+    "same_name": (HEAD + "  - Dropout: {name: ip1}\n" + END.replace("10", "10, name: ip1") + SOLVER, "has the same name. netc calls this one"),
     "no_matrices": (HEAD + END + SOLVER.replace("base", "type: Muon, base"), "AdamW updates all parameters"),
     "zero_start": (HEAD + "  - InnerProduct: {num_output: 9}\n  - ReLU\n" + END + SOLVER, "all weights start at 0"),
     "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "without an activation"),
@@ -142,6 +151,8 @@ WARNED = {
     "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "6 saturating activations in a row"),
     "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "is not trained: no loss"),
     "foreign_messages": (HEAD + END.replace("num_output: 10", "num_output: 10, lrn_param: {}") + SOLVER, "which belongs to LRN"),
+    "files_of_boxes": (HEAD + BOXES + END.replace("num_output", "bottom: data, num_output") + SOLVER,
+                       "netc ignores `visualize`"),
     "metrics_in_training_only": (HEAD + END.replace("Accuracy", "Accuracy: {include: {phase: TRAIN}}") + SOLVER, "runs in training only"),
     "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "set `shuffle: true`"),
     "tests_on_training_rows": (HEAD.replace(", test_fraction: 0.2", "") + END + SOLVER, "the same rows as training"),

@@ -395,10 +395,11 @@ ROWS["MultiBoxLoss"] = [
 ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
-    "CharacterErrorRate", "DECLoss", "Data", "DetectionOutput", "MeanIoU",
+    "CharacterErrorRate", "DECLoss", "Data", "DenseImageData", "ImageSegData", "DetectionOutput", "MeanIoU",
     "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
     "MemoryData",
-    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
+    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox",
+    "Proposal", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
     "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
 # They need facts that only a source has: test_table.py, test_relative.py, test_normalization.py.

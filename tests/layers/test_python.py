@@ -273,12 +273,6 @@ def test_what_is_wrong_is_said_at_its_place(write: Callable[..., str], layer: st
         net_of(write(PYTHON | {"WEIGHTED": f"Python: {{name: w, bottom: ip, {layer}}}"}))
 
 
-def test_a_module_of_pycaffe_is_told_what_to_import(write: Callable[..., str], tmp_path: Path) -> None:
-    (tmp_path / "of_pycaffe.py").write_text("import caffe\n\n\nclass A(caffe.Layer):\n    pass\n")
-    with pytest.raises(SpecError, match="No module named 'caffe'; pycaffe's names are here: import netc.caffe as caffe"):
-        net_of(write(PYTHON | {"WEIGHTED": "Python: {name: w, bottom: ip, module: of_pycaffe, layer: A}"}))
-
-
 def test_what_python_raises_names_the_layer(write: Callable[..., str]) -> None:
     net = net_of(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
     with pytest.raises(RunError, match="Layer 'w': forward of Wrong: KeyError: 'missing'"):

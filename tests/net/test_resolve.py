@@ -121,8 +121,7 @@ def test_errors_of_names_and_blobs_are_all_told() -> None:
     )
     assert found == [
         "n.yaml:4:21: Layer 'a': It reads 'dat', which no layer above writes. Did you mean 'data'?",
-        "n.yaml:5:12: Layer 'a': The layer at n.yaml:4:5 has the same name. Weights are stored by layer name, so names must be unique.",
-        "n.yaml:5:21: Layer 'a': It reads 'later', which layer 'later' (n.yaml:7:5) writes further down. "
+        "n.yaml:5:21: Layer 'a#2': It reads 'later', which layer 'later' (n.yaml:7:5) writes further down. "
         "Move this layer below it, or read a blob from above.",
         "n.yaml:6:35: Layer 'c': It writes 'label', which layer 'input' (n.yaml:3:5) writes too. "
         "Only a layer that reads 'label' may write it, in place.",

@@ -8,6 +8,7 @@ import pytest
 from netc import netc_pb2 as pb
 from netc.errors import SpecError
 from netc.spec import load, to_prototxt, to_yaml
+from netc.spec.document import Dropped
 from tests.spec.test_yaml import LENET
 
 NET = pb.NetParameter(name="n", layer=[pb.LayerParameter(name="data", type="Input", top=["data"])])
@@ -86,3 +87,39 @@ def test_is_fast(tmp_path: Path) -> None:
         load(tmp_path / "lenet.yaml")
         times.append(time.perf_counter() - start)
     assert min(times) < 0.03
+
+
+TEXT = b'# a net\nname: "n"\nlayer { name: "d" type: "Input" top: "d" input_param { shape { dim: [2, 3] } } }\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("net.pt", TEXT, "text"),
+        ("net", TEXT, "text"),
+        ("net.prototxt.v2", TEXT, "text"),
+        ("net.prototxt.txt", TEXT, "text"),
+        ("NET.PROTOTXT", TEXT, "text"),
+        ("fork", b'fork_field: 1\nlayer {\n name: "d" type: "Input" top: "d" input_param { shape { dim: [2, 3] } } }\n', "fork"),
+        ("deploy.net", b"name: n\nlayers:\n  - Input: {name: d, shape: {dim: [2, 3]}}\n", "YAML"),
+        ("model.bin", pb.NetParameter(name="n", layer=[pb.LayerParameter(name="d", type="Input")]).SerializeToString(), "binary"),
+    ],
+)
+def test_a_name_without_a_known_suffix(tmp_path: Path, name: str, data: bytes, kind: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    message = load(tmp_path / name, dropped=Dropped(outside=True)).message
+    assert [layer.name for layer in message.layer] == ["d"] and (message.name == "n" or kind == "fork")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "wanted"),
+    [
+        ("rows.dat", b"a,b\n1,2\n", "The suffix '.dat' is unknown."),
+        ("notes", b"Dear reader: this is no net.\n", "The suffix '' is unknown."),
+        ("model.pt", b"PK\x03\x04 and so on \x00\x01", "The suffix '.pt' is unknown."),
+        ("noise", bytes(range(256)), "The suffix '' is unknown."),
+    ],
+)
+def test_a_file_of_another_kind(tmp_path: Path, name: str, data: bytes, wanted: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert wanted in error(tmp_path / name)

@@ -7,10 +7,10 @@ import pytest
 
 import netc.caffe as caffe
 from netc import netc_pb2 as pb
+from netc.commands.upgrade import upgrade_file
 from netc.errors import SpecError
 from netc.formats.caffe_weights import read_weights, to_blob
 from netc.spec import load
-from netc.spec.convert import upgrade_file
 from netc.spec.document import Dropped
 from tests.small_nets import netc
 

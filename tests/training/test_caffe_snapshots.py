@@ -16,6 +16,7 @@ from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program, program
+from netc.compiler.twins import state_of
 from netc.errors import SnapshotError, SpecError
 from netc.formats.caffe_weights import read_state, read_weights, to_array
 from netc.report.screen import Screen
@@ -24,7 +25,7 @@ from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
 from netc.training import caffe_snapshots
-from netc.training.weights import load_weights, state_of
+from netc.training.weights import load_weights
 from tests.conftest import DATA
 from tests.recorded import FOLDER, Case, check, index
 
@@ -230,7 +231,7 @@ def test_snapshots_of_other_nets(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match=r"the history of a.weight.history has 1 values; the net needs 9"):
         caffe_snapshots.read_snapshot(str(path), found)
     path.write_bytes(b"\x0a\xff")
-    with pytest.raises(SpecError, match="x.solverstate: This is not a binary SolverState, or the file is truncated .Error"):
+    with pytest.raises(SpecError, match="x.solverstate: This is not a binary SolverState, or the file is truncated: it ends"):
         caffe_snapshots.read_snapshot(str(path), found)
     net = parse_prototxt(SPLITS).message
     net.layer[2].blobs.extend([pb.BlobProto(data=[1])] * 2)

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from netc import registry
 from netc.commands.advice.checks import Checked, check, diagnostic
+from netc.compiler.twins import twins
 from netc.errors import Diagnostic
 from netc.graph.multiply_adds import size
+from netc.net import names
 from netc.net.model import Layer
+from netc.net.names import twin_note
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 
 MOST_SATURATING = 5
@@ -21,6 +24,14 @@ def one_phase(checked: Checked) -> Iterator[Diagnostic]:
         yield Diagnostic(place, f"{nets.lacks_train} The net can be tested and converted, but not trained.")
     elif nets.lacks_test:
         yield Diagnostic(place, f"{nets.lacks_test} The net is not tested.")
+
+
+@check
+def same_name(checked: Checked) -> Iterator[Diagnostic]:
+    """Layers that have the name of another layer."""
+    yield from twins(checked.program.layer_blobs).values()
+    for net in (checked.program.train_net, *checked.program.test_nets):
+        yield from (twin_note(layer, net.layers) for layer in names.twins(net.layers))
 
 
 @check
@@ -134,6 +145,20 @@ def foreign_messages(checked: Checked) -> Iterator[Diagnostic]:
             if field.name.endswith("_param") and registry.layer.is_own(layer.type) and field.name not in own:
                 owner = next((t for t in sorted(registry.layer) if field.name in messages(t)), LAYER_FIELDS[field.name].message_type.name)
                 yield diagnostic(layer, f"ignores {field.name}, which belongs to {owner}", field.name)
+
+
+@check
+def files_of_boxes(checked: Checked) -> Iterator[Diagnostic]:
+    """Files that Caffe's DetectionOutput writes, and netc does not."""
+    for layer in checked.layers:
+        p = layer.param.detection_output_param
+        for field, asked in (
+            ("save_output_param", p.save_output_param.output_directory),
+            ("visualize", p.visualize),
+            ("save_file", p.save_file),
+        ):
+            if asked:
+                yield diagnostic(layer, f"netc ignores `{field}`: it writes and draws no boxes here", "detection_output_param", field)
 
 
 @check

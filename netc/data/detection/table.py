@@ -32,7 +32,7 @@ def box_table(request: Request, data: Annotated, bgr: bool, parted: bool = False
     shape = shape_of(request, data)
     label = TopSpec("float32", (1, 1, ROWS, COLUMNS + 1), batch_axis=None)
     described = Description(
-        data.name, (TopSpec("float32", shape), label), data.count, data.classes, sha256=data.sha256,
+        data.name, (TopSpec("float32", shape), label), data.count, data.classes, data.licence, data.sha256,
         has_validation=bool(data.parts) and data.parts["VALIDATION"] is not data.parts["TEST"],
     )  # fmt: skip
     found = cache(partial(checked, data, bool(request.layer.annotated_data_param.fix_boxes)))

@@ -9,6 +9,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.errors import DataError
 from netc.files import open_plain, read_file
+from netc.formats.caffe_weights import to_array
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ def read_blob(path: Path) -> np.ndarray:
             with open_plain(path) as file:
                 array: np.ndarray = np.load(file, allow_pickle=False)
                 return array.astype(np.float32)
-        blob = pb.BlobProto.FromString(read_file(path))
-        dims = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
-        return np.asarray(blob.data or blob.double_data, np.float32).reshape(dims)
+        return to_array(pb.BlobProto.FromString(read_file(path)), "").astype(np.float32)
     except Exception as e:
         raise DataError(f"Cannot read {path} as an array (.npy or a BlobProto): {e}", field="mean_file") from e
 

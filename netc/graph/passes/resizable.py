@@ -17,6 +17,7 @@ from netc import registry
 from netc.errors import NetcError
 from netc.graph.ir import TRAINING, Graph, Node, Value, leaf, op
 from netc.graph.op_info import info
+from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 
 CHANNELS, SPATIAL = 1, 2  # the channel axis, and the first spatial axis
@@ -30,7 +31,8 @@ def resizable(graph: Graph, pooling: Mapping[str, pb.PoolingParameter]) -> Graph
     work = _Work(pooling)
     try:
         for node in graph.nodes:
-            work.node(node)
+            with origin(node):
+                work.node(node)
         outputs = {name: work.new[v] for name, v in graph.outputs.items()}
     except (NetcError, _BoundToSizeError):
         return None

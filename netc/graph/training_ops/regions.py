@@ -25,6 +25,7 @@ def roi_pool(x: Value, rois: Value, *, pooled: list[int], scale: float) -> Value
 
 @body("RoiPool", CPU)
 def roi_pool_cpu(x: Value, rois: Value, *, pooled: list[int], scale: float) -> Value:
+    """ONNX's own op, which CUDA lacks."""
     y: Value = op.MaxRoiPool(x, rois, pooled_shape=pooled, spatial_scale=scale)
     return y
 
