@@ -27,6 +27,8 @@ FORKS = {
     "face": ("CenterLoss", "ydwen/caffe-face"),
     "crfrnn": ("CRF-RNN", "torrvision/crfasrnn"),
     "flownet": ("FlowNet 2", "lmb-freiburg/flownet2"),
+    "hed": ("HED", "s9xie/hed"),
+    "sphereface": ("SphereFace", "wy1iu/sphereface"),
 }
 
 
@@ -47,6 +49,7 @@ TYPES: dict[str, ForkType] = {
     "BiasChannel": ForkType(("deeplab", "pspnet"), "bias_channel_param"),
     "BoxAnnotatorOHEM": ForkType(("rfcn", "intel"), "box_annotator_ohem_param"),
     "CenterLoss": ForkType(("face",), "center_loss_param"),
+    "ChannelNorm": ForkType(("flownet",), "channel_norm_param"),
     "ContinuationIndicator": ForkType(("intel",), "continuation_indicator_param"),
     "ConvolutionDepthwise": ForkType(("depthwise",), "convolution_param"),
     "Correlation": ForkType(("flownet",), "correlation_param"),
@@ -57,12 +60,16 @@ TYPES: dict[str, ForkType] = {
     "DetectionEvaluate": ForkType(("ssd",), "detection_evaluate_param"),
     "DetectionOutput": ForkType(("ssd",), "detection_output_param"),
     "DomainTransform": ForkType(("deeplab", "pspnet"), "domain_transform_param"),
+    "Downsample": ForkType(("flownet",), "downsample_param"),
     "FlowWarp": ForkType(("flownet",), "flow_warp_param"),
+    "ImageLabelmapData": ForkType(("hed",), "image_data_param"),
     "ImageSegData": ForkType(("deeplab", "pspnet"), "image_data_param"),
     "Interp": ForkType(("deeplab", "pspnet"), "interp_param"),
     "L1Loss": ForkType(("flownet",), "l1_loss_param"),
+    "MarginInnerProduct": ForkType(("sphereface",), "margin_inner_product_param"),
     "MatRead": ForkType(("deeplab", "pspnet"), "mat_read_param"),
     "MatWrite": ForkType(("deeplab", "pspnet"), "mat_write_param"),
+    "Mean": ForkType(("flownet",), "mean_param"),
     "MultiBoxLoss": ForkType(("ssd",), "multibox_loss_param"),
     "MultiStageMeanfield": ForkType(("crfrnn",), "multi_stage_meanfield_param"),
     "Normalize": ForkType(("ssd",), "norm_param"),
@@ -121,12 +128,14 @@ WITHOUT_EFFECT: dict[str, dict[str, tuple[str, ...]]] = {
         "multinode": ("intel",),
     },
     "NetParameter": {
+        "compile_net_state": ("intel",),
         "default_backward_math": ("nvidia",), "default_backward_type": ("nvidia",), "default_conv_algos_override": ("nvidia",),
         "default_cudnn_math_override": ("nvidia",), "default_forward_math": ("nvidia",), "default_forward_type": ("nvidia",),
         "eltwise_mem_sharing": ("nvidia",), "engine": ("intel",), "global_grad_scale": ("nvidia",),
         "global_grad_scale_adaptive": ("nvidia",), "global_grad_scale_param": ("nvidia",), "mem_param": ("pspnet",),
         "reduce_buckets": ("nvidia",),
     },
+    "ReLUParameter": {"fuse": ("intel",)},
     "SolverParameter": {"solver_data_type": ("nvidia",), "store_blobs_in_old_format": ("nvidia",)},
     "TransformationParameter": {"use_gpu_transform": ("nvidia",)},
 }  # fmt: skip
