@@ -79,9 +79,11 @@ class Context:
         """Return an error about the shapes of the bottoms, for the function to raise. netc adds how the shapes came about."""
         return ShapeError(self.diagnostic(text, path))
 
-    def diagnostic(self, text: str, path: tuple[str | int, ...], suggestion: Suggestion | None = None) -> Diagnostic:
+    def diagnostic(
+        self, text: str, path: tuple[str | int, ...], suggestion: Suggestion | None = None, kind: type[Diagnostic] = Diagnostic
+    ) -> Diagnostic:
         """Return the diagnostic of an error about a field of the layer."""
-        return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
+        return kind(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter, frozen: bool = False) -> Value:
         """Create the layer's next parameter: started by `filler`, shared with all of the same `param.name`. It learns unless `frozen`."""

@@ -63,7 +63,8 @@ ROWS: dict[str, Any] = {
     "Data": "data:  > data label; 0/1 or more; data_param distort_param expand_param noise_param resize_param transform_param; "
     "source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
-    "DenseImageData": "data:  > data label; 0/1 to 2; dense_image_data_param distort_param expand_param noise_param resize_param transform_param; source",
+    "DenseImageData": "data:  > data label; 0/1 to 2; dense_image_data_param distort_param expand_param noise_param "
+    "resize_param transform_param; source",
     "DepthwiseConvolution": "conv1: x > conv1; 1/1; convolution_param; 1/2 x + -1/2; linear",
     "DetectionEvaluate": "detection_eval: x label > detection_eval; an end; 2/1 to 2; detection_evaluate_param resize_param; metric; "
     "whole mean_average_precision; label",
@@ -94,7 +95,8 @@ ROWS: dict[str, Any] = {
     "Im2col": "im2col1: x > im2col1; 1/1; convolution_param; 1/2 x + -1/2",
     "ImageData": "data:  > data label; 0/1 to 2; distort_param expand_param image_data_param noise_param "
     "resize_param transform_param; source",
-    "ImageSegData": "data:  > data label; 0/1 to 3; distort_param expand_param image_data_param noise_param resize_param transform_param; source",
+    "ImageSegData": "data:  > data label; 0/1 to 3; distort_param expand_param image_data_param noise_param "
+    "resize_param transform_param; source",
     "InfogainLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; infogain_loss_param loss_param; loss; deployed as Softmax; whole mean; "
     "reads 1; label",
     "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
