@@ -95,7 +95,7 @@ FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "BlobProto": dict.fromkeys(("raw_data_type", "raw_data", "raw_diff_type", "raw_diff"), ("nvidia",)),
     "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
     "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
-    "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
+    "DropoutParameter": {"sample_weights_test": ("segnet", "enet"), "scale_train": ("frcnn", "rfcn", "segnet", "enet")},
     "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
     "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},

@@ -87,7 +87,7 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "DepthwiseConvolution": [
         ("DepthwiseConvolution: {bottom: x, num_output: 6, kernel_size: 3, pad: 1, stride: 2, group: 3}", {"x": normal(2, 3, 5, 6)}),
     ],
-    "Dropout": [("Dropout: {bottom: x, dropout_ratio: 0.3}", {"x": normal(5, 6)})],
+    "Dropout": [(f"Dropout: {{bottom: x, dropout_ratio: 0.3, scale_train: {b}}}", {"x": normal(5, 6)}) for b in ("true", "false")],
     "ELU": [("ELU: {bottom: x, alpha: 0.7}", {"x": away(3, 4)})],
     "Eltwise": [
         ("Eltwise: {bottom: [x, y, z], top: s, coeff: [1, -2, 0.5]}", {n: normal(2, 3) for n in "xyz"}),
