@@ -51,7 +51,7 @@ class BoxPrediction(Prediction):
     @property
     def rows(self) -> tuple[Prediction, ...]:
         return tuple(
-            Prediction(self.source, {side: np.float32(v) for side, v in zip(SIDES, one.corners, strict=True)}, ((one.name, one.score),))
+            Prediction(self.source, {side: np.array(v, np.float32) for side, v in zip(SIDES, one.corners, strict=True)}, ((one.name, one.score),))
             for one in self.found
         )
 
