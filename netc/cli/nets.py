@@ -10,6 +10,7 @@ from netc.cli.group import main
 from netc.cli.options import allows_python, compilation_of, note, options, stages
 
 if TYPE_CHECKING:
+    from netc.commands.check_part import Part
     from netc.commands.export import Options
     from netc.spec.document import Dropped
 
@@ -77,16 +78,38 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 
     from netc.cli.errors import show_warnings
     from netc.commands import check as checking
+    from netc.commands import check_part
     from netc.compiler import program as contract
+    from netc.errors import SpecError
     from netc.runtime.backends import choose
 
     backend, _ = choose(on_cpu=True)
     made = compilation_of(net, overrides, plugins, dropped)
-    found = checking.report(contract.checked(made, backend, needs_solver=False), everything)
+    try:
+        program = contract.checked(made, backend, needs_solver=False)
+    except SpecError as e:
+        _show_part(check_part.part(made, e), as_json)
+        return
+    found = checking.report(program, everything)
     if as_json:
         click.echo(json.dumps(checking.as_json(found), indent=1))
         return
     for line in checking.table(found):
+        terminal.say(line)
+    show_warnings(found.warnings)
+
+
+def _show_part(found: "Part", as_json: bool) -> None:
+    """Print what `netc check` found in a net whose data or Python modules are not on this machine."""
+    import json
+
+    from netc.cli.errors import show_warnings
+    from netc.commands import check_part
+
+    if as_json:
+        click.echo(json.dumps(check_part.as_json(found), indent=1))
+        return
+    for line in check_part.table(found):
         terminal.say(line)
     show_warnings(found.warnings)
 

@@ -53,6 +53,7 @@ class Context:
     steps: Dim | None = None
     epoch: Epoch | None = None
     rates: Rates = Rates()  # of the solver
+    regions: frozenset[str] = frozenset()  # the blobs with regions of images
     blobs: list[Value] = field(default_factory=list)
     names: list[tuple[Kind, str]] = field(default_factory=list)  # of the blobs
 
@@ -78,9 +79,11 @@ class Context:
         """Return an error about the shapes of the bottoms, for the function to raise. netc adds how the shapes came about."""
         return ShapeError(self.diagnostic(text, path))
 
-    def diagnostic(self, text: str, path: tuple[str | int, ...], suggestion: Suggestion | None = None) -> Diagnostic:
+    def diagnostic(
+        self, text: str, path: tuple[str | int, ...], suggestion: Suggestion | None = None, kind: type[Diagnostic] = Diagnostic
+    ) -> Diagnostic:
         """Return the diagnostic of an error about a field of the layer."""
-        return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
+        return kind(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter, frozen: bool = False) -> Value:
         """Create the layer's next parameter: started by `filler`, shared with all of the same `param.name`. It learns unless `frozen`."""
@@ -172,7 +175,7 @@ class Context:
         """
         sizes = list(shape)
         if self.batch is not None and shape and batch_axis is not None:
-            sizes[batch_axis] = self.batch
+            sizes[batch_axis] = f"{top}.regions" if top in self.regions else self.batch
         if self.steps is not None and batch_axis == 1:
             sizes[0] = self.steps
         return leaf("Input", dtype, sizes, name=BATCH(top))

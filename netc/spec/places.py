@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, near
+from netc.errors import Absent, Diagnostic, near
 from netc.files import open_plain
 from netc.registry import dataset
 from netc.spec.document import Document
@@ -52,7 +52,12 @@ class Places:
         """The error for a file or folder that is in none of the places, with similar names."""
         beside = [p.name for path in self.tried(name) if os.path.isdir(path.parent) for p in path.parent.iterdir()]
         text = f"There is no file or folder {name!r}.{self.looked(name) or ' Paths are relative to the folder of the net.'}"
-        return Diagnostic(None, text, near(Path(name).name, beside) or None)
+        return self.kind(None, text, near(Path(name).name, beside) or None)
+
+    @property
+    def kind(self) -> type[Diagnostic]:
+        """The kind of the error for a path that does not exist. Caffe's files often come without their data."""
+        return Absent if self.current else Diagnostic
 
     def looked(self, name: str) -> str:
         """A sentence that names the paths that a name may stand for, with a space before it; "" for a net of netc."""
@@ -65,7 +70,7 @@ class Places:
         found = dict[tuple[str, str], str]()
         for param, field, name in _named(layer) if self.current else ():
             path = self.find(name)
-            if path != self.own / Path(name).expanduser():
+            if path != self.own / name:
                 found[param, field] = str(Path.cwd() / path)
         found |= {(param, ROOT): root for param in LISTS if self.current and layer.HasField(param) and (root := self._root(layer, param))}
         if not found:
@@ -74,6 +79,17 @@ class Places:
         copy.CopyFrom(layer)
         for (param, field), text in found.items():
             setattr(getattr(copy, param), field, text)
+        return copy
+
+    def moved(self, net: pb.NetParameter, folder: Path) -> pb.NetParameter:
+        """The net with paths that start from `folder`. Paths that do not exist are unchanged."""
+        copy = placed_net(net, self)
+        for stated, layer in zip(net.layer, copy.layer, strict=True):
+            roots = [(param, ROOT, getattr(layer, param).root_folder) for param in LISTS if layer.HasField(param)]
+            for param, field, name in [*_named(layer), *roots]:
+                path = self.own / name
+                if there(path) and not Path(getattr(getattr(stated, param), field)).is_absolute():
+                    setattr(getattr(layer, param), field, os.path.relpath(os.path.realpath(path), os.path.realpath(folder)))
         return copy
 
     def ambiguous(self, document: Document) -> Iterator[Diagnostic]:

@@ -35,7 +35,7 @@ layers:
   - BatchNorm
   - InnerProduct: {num_output: 2}
 """
-    fields = {r.name: r.field for r in check.rows(program(tmp_path, layers))}
+    fields = {r.name: r.field for r in check.rows(program(tmp_path, layers).train)}
     assert fields == {"data": "1/1", "conv1": "5/1", "pool1": "6/2", "relu1": "6/2", "conv2": "14x6/2x4", "bn1": "14x6/2x4", "ip1": ""}
 
 
@@ -55,7 +55,7 @@ def test_the_peak_of_tensors_counts_what_lives_at_once() -> None:
 def test_memory_by_phase(tmp_path: Path) -> None:
     made = program(tmp_path)
     found = memory.memory(made)
-    parameters = check.parameter_count(made)
+    parameters = check.parameter_count(made.train)
     assert found.weights == 2 * 4 * parameters and found.optimizer == 2 * 4 * parameters
     assert found.batches == 5 * 4 * (16 * 144 + 16 * 2 + 16 * 16 + 1)  # images, labels of 8 bytes, the mask of Dropout, lr
     assert found.activations > found.testing > 16 * 4 * 10 * 10 * 4  # conv1's top alone
