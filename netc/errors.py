@@ -123,6 +123,11 @@ class Diagnostic:
         return self.place.position if self.place else (0, 0)
 
 
+@dataclass(frozen=True)
+class Absent(Diagnostic):
+    """What a layer of Caffe's file needs is not on this machine: its data, or its Python module. The net itself may be right."""
+
+
 def folded(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Keep the first diagnostic of each kind and file, with a line that counts the others and says where they are."""
     alike: dict[object, list[Diagnostic]] = {}

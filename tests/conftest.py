@@ -18,7 +18,7 @@ os.environ.setdefault("NETC_CACHE", "0")  # tests must not write to the user's c
 # Folders and modules that train nets, start processes or read many files. Without them (`pytest -m "not slow"`), the tests take a minute.
 SLOW = (
     "benchmarks", "docs", "test_autoencoder", "test_gpu_check", "test_recorded_lenet", "test_recurrent_nets", "test_reference",
-    "test_scale", "test_terminal", "test_uses", "zoo", "caffe/test_backward", "caffe/test_nets", "commands/test_export",
+    "test_scale", "test_terminal", "test_uses", "zoo", "caffe/test_backward", "caffe/test_nets", "commands/export",
     "commands/init", "commands/test_explain", "commands/test_leaderboard", "commands/test_show", "commands/test_verify_resume",
     "compiler/test_cache", "data/named/test_named",
     "data/named/test_sequences", "data/sources/test_database_fuzz", "data/sources/test_leveldb", "data/sources/test_trees",

@@ -142,6 +142,39 @@ def convert_imageset(
     click.echo(f"{database} is written: {count} images")
 
 
+@data.command("convert-annoset")
+@click.argument("source")
+@click.argument("database")
+@click.option("--annotations", default="", metavar="PATH", help="Take the boxes from this file or folder [default: SOURCE].")
+@click.option("--label-map", default="", metavar="FILE", help="Number the classes by this label map, or write it if there is no such file.")
+@click.option("--part", type=click.Choice(["train", "validation", "test"]), help="Write the images of this part [default: all].")
+@click.option("--shuffle", is_flag=True, help="Write the images in random order.")
+@click.option("--seed", default=0, show_default=True, help="Set the seed of the random order.")
+@click.option("--resize-width", default=0, help="Resize images to this width, in pixels [default: original width].")
+@click.option("--resize-height", default=0, help="Resize images to this height, in pixels [default: original height].")
+@click.option("--encoded", is_flag=True, help="Store the image files as they are, without decoding them.")
+@click.option("--fix-boxes", is_flag=True, help="Leave out boxes without area, instead of stopping with an error that lists them.")
+def convert_annoset(
+    source: str, database: str, annotations: str, label_map: str, part: str | None, shuffle: bool, seed: int, resize_width: int,
+    resize_height: int, encoded: bool, fix_boxes: bool,
+) -> None:  # fmt: skip
+    """Write images and their boxes into a new LMDB.
+
+    SOURCE is a folder with Pascal VOC's .xml files, COCO's .json file or a .csv file of boxes, or such a file. The database is in the
+    format of SSD's create_annoset, which AnnotatedData reads.
+
+    Example: netc data convert-annoset VOC2007 trainval_lmdb --part train --label-map labelmap.prototxt --encoded
+    """
+    from netc.commands.boxes import convert
+    from netc.data.detection.writing import BoxSet
+
+    wanted = BoxSet(seed if shuffle else None, (resize_height, resize_width), encoded, fix_boxes, (part or "").upper())
+    text, notes = convert(source, database, annotations, label_map, wanted)
+    for note in notes:
+        terminal.say(f"note: {note}", err=True)
+    click.echo(text)
+
+
 @data.command()
 @click.argument("database")
 @click.argument("output", required=False)

@@ -7,9 +7,11 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import allows_python, compilation_of, note, options
+from netc.cli.options import allows_python, compilation_of, note, options, stages
 
 if TYPE_CHECKING:
+    from netc.commands.check_part import Part
+    from netc.commands.export import Options
     from netc.spec.document import Dropped
 
 
@@ -76,16 +78,38 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 
     from netc.cli.errors import show_warnings
     from netc.commands import check as checking
+    from netc.commands import check_part
     from netc.compiler import program as contract
+    from netc.errors import SpecError
     from netc.runtime.backends import choose
 
     backend, _ = choose(on_cpu=True)
     made = compilation_of(net, overrides, plugins, dropped)
-    found = checking.report(contract.checked(made, backend, needs_solver=False), everything)
+    try:
+        program = contract.checked(made, backend, needs_solver=False)
+    except SpecError as e:
+        _show_part(check_part.part(made, e), as_json)
+        return
+    found = checking.report(program, everything)
     if as_json:
         click.echo(json.dumps(checking.as_json(found), indent=1))
         return
     for line in checking.table(found):
+        terminal.say(line)
+    show_warnings(found.warnings)
+
+
+def _show_part(found: "Part", as_json: bool) -> None:
+    """Print what `netc check` found in a net whose data or Python modules are not on this machine."""
+    import json
+
+    from netc.cli.errors import show_warnings
+    from netc.commands import check_part
+
+    if as_json:
+        click.echo(json.dumps(check_part.as_json(found), indent=1))
+        return
+    for line in check_part.table(found):
         terminal.say(line)
     show_warnings(found.warnings)
 
@@ -207,23 +231,47 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dro
     "-o", "--output", metavar="FILE", help="Write to this file; the suffix selects the format [default: print the other text format]."
 )
 @click.option("--full", is_flag=True, help="Write every name and blob in YAML, even if netc can infer it.")
+@options("onnx")
+@click.option("--force", is_flag=True, help="For a folder: overwrite models that are already there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result of a conversion to ONNX as JSON.")
 def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped",
-            output: str | None, full: bool) -> None:  # fmt: skip
-    """Convert a net to ONNX, YAML or protobuf text.
+            output: str | None, full: bool, onnx: "Options", force: bool, as_json: bool) -> None:  # fmt: skip
+    """Convert a net, or a folder of nets, to ONNX, YAML or protobuf text.
 
     SOURCE is a net file, a Caffe solver file or a .caffemodel. For a solver file, the output holds the net and the solver. For a
     .caffemodel, the output leaves out the weights. WEIGHTS are .caffemodel, .caffemodel.h5 or .safetensors files.
 
+    SOURCE can also be a folder of Caffe models, or a list: a text file with a net and its weights per line. Each model then becomes an ONNX
+    file in the folder of --output, by default beside its net. The exit code is 0 if all were converted, 1 if some were, and 2 if none was.
+
     Examples: netc convert deploy.prototxt bvlc_alexnet.caffemodel -o alexnet.onnx
 
     netc convert nets/lenet.prototxt -o lenet.yaml
+
+    netc convert models/ -o onnx/
     """
-    from netc.commands.export import export_onnx
+    import json
+
+    from netc.commands.export import export_onnx, folder
+    from netc.errors import NetcError
     from netc.spec.convert import convert_job
 
-    made = compilation_of(source, overrides, plugins, dropped)
-    text = export_onnx(made, weights, output) if output and output.endswith(".onnx") else convert_job(made.job, output, full)
-    terminal.document(text)
+    if folder.is_list(source) and not weights:
+        arguments = folder.arguments(overrides, plugins, dropped, onnx, stages(), allows_python())
+        found = folder.convert(source, output, arguments, force, lambda line: note(line) if not as_json else None)
+        click.echo(json.dumps(found.as_json, indent=1)) if as_json else terminal.document("\n".join(found.table) + "\n")
+        sys.exit(found.exit_code)
+    try:
+        made = compilation_of(source, overrides, plugins, dropped)
+        if not output or not output.endswith(".onnx"):
+            terminal.document(convert_job(made.job, output, full))
+            return
+        written = export_onnx(made, weights, output, onnx)
+        terminal.document(json.dumps(written.as_json, indent=1) + "\n" if as_json else str(written))
+    except NetcError as e:
+        if as_json:
+            terminal.document(json.dumps({"errors": [str(d).splitlines()[0] for d in e.diagnostics]}, indent=1) + "\n")
+        raise
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """Options that several commands share, and the compilation of the net that they name."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +36,28 @@ def _unknown(command: Any) -> Any:
     return outside(fields(command))
 
 
+def _onnx(command: Any) -> Any:
+    """Decorator that adds the options of ONNX files. The command receives them as one argument, `onnx`."""
+
+    @wraps(command)
+    def run(*args: Any, input_size: tuple[str, ...], opset: int | None, half: bool, plain: bool, compare: str | None, **named: Any) -> Any:
+        from netc.commands.export import Options
+
+        return command(*args, onnx=Options(input_size, opset, half, not plain, compare == "opencv"), **named)
+
+    made: Any = run
+    for option in reversed((
+        click.option("--input-size", multiple=True, metavar="[NAME=]SIZES",
+                     help="For ONNX: fix the size of the inputs, e.g. 1x3x224x224, 224x224 or data=300x300."),
+        click.option("--opset", type=int, metavar="N", help="For ONNX: write this opset [default: 21]."),
+        click.option("--half", is_flag=True, help="For ONNX: weights and compute in float16; inputs and outputs stay float32."),
+        click.option("--plain", is_flag=True, help="For ONNX: do not simplify. By default BatchNorm and Scale move into convolutions."),
+        click.option("--compare", type=click.Choice(["opencv"]), help="For ONNX: compare the outputs with those of OpenCV's dnn."),
+    )):  # fmt: skip
+        made = option(made)
+    return made
+
+
 def _kept(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep the value of an option for `compilation_of`."""
     ctx.meta[f"netc.{param.name}"] = value
@@ -49,12 +72,23 @@ def _state(command: Any) -> Any:
     return stage(level(command))
 
 
+def stages() -> list[str]:
+    """The options --stage and --level of this command, to pass on."""
+    meta = click.get_current_context().meta
+    level = meta.get("netc.level")
+    return [
+        *(word for name in meta.get("netc.stages", ()) for word in ("--stage", name)),
+        *(() if level is None else ("--level", str(level))),
+    ]
+
+
 def options(*names: str) -> Callable[[Any], Any]:
     """Decorator that adds shared options, by their keys in `known`."""
     known: dict[str, Callable[[Any], Any]] = {
         "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
                             help="Change a field, e.g. solver.max_iter=500. Can be repeated."),
         "unknown": _unknown,
+        "onnx": _onnx,
         "state": _state,
         "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE",
                                help="Load a Python file with your own layers, optimizers or data sources."),

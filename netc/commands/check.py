@@ -1,7 +1,7 @@
 """`netc check`: the shape and cost of each layer, the memory of a run, supported providers, and likely mistakes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from netc.commands.advice import Checked, warnings
 from netc.commands.data_report import Seen
 from netc.commands.learning import Learning
 from netc.commands.providers import needs
+from netc.compiler.lower import Lowered
 from netc.compiler.memory import Memory, memory
 from netc.compiler.program import Program
 from netc.errors import DataError, Diagnostic, SpecError
@@ -73,20 +74,27 @@ def report(program: Program, everything: bool = False) -> Report:
     ops, lacks = _providers(program)
     told = learning.learning(program), learning.chooses(program)
     return Report(
-        rows(program), *told, parameter_count(program), memory(program, stored), ops, lacks, seen, missing + program.missing_means, warned
+        rows(program.train),
+        *told,
+        parameter_count(program.train),
+        memory(program, stored),
+        ops,
+        lacks,
+        seen,
+        missing + program.missing_means,
+        warned,
     )
 
 
-def rows(program: Program) -> list[Row]:
-    """One row per layer of the training net, in order."""
-    lowered = program.train
-    batch = _batch(program)
+def rows(lowered: Lowered) -> list[Row]:
+    """One row per layer of a net, in order."""
+    batch = _batch(lowered)
     work = cost.by_layer(lowered.graph)
     fields = receptive_field.fields(v for tops in lowered.layer_tops.values() for v in tops)
     table_rows, sizes = [], Counter[str]()
     for p in lowered.parameters:
         sizes[p.node.state.layer] += elements(p.shape)
-    for layer in program.train_net.layers:
+    for layer in lowered.net.layers:
         tops = lowered.layer_tops[layer.name]
         in_place = not set(layer.bottoms).isdisjoint(layer.tops)
         size = 0 if in_place else sum(elements(t.shape) * t.dtype.itemsize for t in tops)
@@ -120,23 +128,28 @@ def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
 
 def table(report: Report) -> Iterator[str]:
     """The output of `netc check`: one row per layer and a total, then memory, providers and data."""
+    yield from layer_table(report.rows, report.parameters)
+    yield from learning.table(report.learning) if report.chooses else ()
+    yield from _memory_lines(report.memory, bool(report.missing))
+    yield from _provider_lines(report)
+    yield from _data_lines(report)
+
+
+def layer_table(found: Sequence[Row], parameters: int) -> Iterator[str]:
+    """One row per layer and a total."""
     lines = [("layer", "type", "output", "field", "parameters", "multiply-adds", "activations")]
-    for r in report.rows:
+    for r in found:
         figures = _figures(r.parameters, r.multiply_adds, r.activation_bytes)
         lines.append((r.name, r.type, terminal.cut(r.shape), r.field, *figures))
-    sums = (report.parameters, sum(r.multiply_adds for r in report.rows), sum(r.activation_bytes for r in report.rows))
+    sums = (parameters, sum(r.multiply_adds for r in found), sum(r.activation_bytes for r in found))
     lines.append(("total", "", "", "", *_figures(*sums)))
-    used = [k for k in range(len(lines[0])) if k != 3 or any(r.field for r in report.rows)]
+    used = [k for k in range(len(lines[0])) if k != 3 or any(r.field for r in found)]
     widths = [terminal.column(line[k] for line in lines) for k in range(len(lines[0]))]
     for line in lines:
         yield "  ".join(line[k].ljust(widths[k]) if k < 4 else line[k].rjust(widths[k]) for k in used).rstrip()
     yield "Multiply-adds are per image, forward pass. Activations are per training batch."
     if len(used) == len(lines[0]):
         yield "The field is the receptive field: its size and its stride in pixels of the input."
-    yield from learning.table(report.learning) if report.chooses else ()
-    yield from _memory_lines(report.memory, bool(report.missing))
-    yield from _provider_lines(report)
-    yield from _data_lines(report)
 
 
 def _memory_lines(m: Memory, without_data: bool) -> Iterator[str]:
@@ -193,11 +206,11 @@ def _mib(size: int) -> str:
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
-def parameter_count(program: Program) -> int:
+def parameter_count(lowered: Lowered) -> int:
     """The number of parameters of the net, shared ones once."""
-    return sum(elements(p.shape) for p in program.train.parameters)
+    return sum(elements(p.shape) for p in lowered.parameters)
 
 
-def _batch(program: Program) -> int:
-    sizes = [layer.batch_size for layer in program.train_net.sources if layer.batch_size]
+def _batch(lowered: Lowered) -> int:
+    sizes = [layer.batch_size for layer in lowered.net.sources if layer.batch_size]
     return sizes[0] if sizes else 1

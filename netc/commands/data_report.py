@@ -131,10 +131,11 @@ def _labels(source: data.Source, rows: int, label: int) -> Counter[int]:
 
 
 def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:
-    """The layer without random augmentation."""
+    """The layer without random augmentation. Images with boxes are still cropped, because their sizes differ."""
     plain = pb.LayerParameter()
     plain.CopyFrom(layer)
-    plain.transform_param.CopyFrom(data.unaugmented(layer.transform_param))
+    boxed = layer.type == "AnnotatedData"
+    plain.transform_param.CopyFrom(layer.transform_param if boxed else data.unaugmented(layer.transform_param))
     return plain
 
 

@@ -43,7 +43,7 @@ def side(name: str, say: Callable[[str], None], allow_python: bool = False) -> S
         program = contract.checked(made, needs_solver=False)
     except NetcError as e:
         return Side(name, values, layers, {}, None, str(e).splitlines()[0])
-    return Side(name, values, layers, {r.name: r for r in rows(program)}, parameter_count(program))
+    return Side(name, values, layers, {r.name: r for r in rows(program.train)}, parameter_count(program.train))
 
 
 def _file(name: str, say: Callable[[str], None]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from netc import data, terminal
 from netc import netc_pb2 as pb
+from netc.commands.boxed_samples import boxed, is_boxed
 from netc.predict.readable import COLORS, letters
 from netc.predict.trees import drawn
 from netc.report.blocks import histogram, sparkline
@@ -26,6 +27,8 @@ def samples(layer: pb.LayerParameter, described: data.Description, source: data.
         if first.dtype == "int64":
             return _texts(layer, described, source, base), []
         return (_series if described.target else _sequences)(described, source), []
+    if is_boxed(described):
+        return boxed(described, source, of_net)
     if len(first.shape) == 3 and first.shape[0] in (1, 3):
         return [], _seen(described, source) if of_net else _stored(described, source)
     if len(first.shape) == 1:

@@ -19,8 +19,8 @@ from netc.spec.other_names import FIELDS, TYPES
 # The order of pages in `netc help`.
 PAGES = (
     "nets", "blocks", "losses", "training", "fine_tune", "data", "tables", "predict", "zoo", "recurrent", "ctc", "transformers",
-    "segmentation", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file", "reproducibility",
-    "results", "speed", "cuda", "errors", "words", "inside",
+    "segmentation", "detection", "trees", "rbm", "autoencoders", "clusters", "gradients", "caffe", "plugins", "step-file",
+    "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
@@ -36,12 +36,13 @@ SYNONYMS = {
     "augmentation": AUGMENT, "checkpoint": ("snapshot", "reproducibility"),
     "clipping": ("clip_gradients", "clip_value"), "clustering": ("clusters", "KMeans"), "cross_entropy": ("SoftmaxWithLoss",),
     "data_augmentation": AUGMENT, "dataset": ("data",), "early_stopping": ("patience", "monitor"),
-    "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror", "vertical_flip"), "gpu": ("cuda", "devices"),
+    "embedding": ("Embed",), "export": ("convert", "step-file"), "gpu": ("cuda", "devices"),
     "find_lr": ("find-lr",), "gpt": ("transformers",), "llm": ("transformers",), "inference": ("predict",),
     "initialization": ("weight_filler", "xavier", "msra"), "knn": ("Nearest",),
     "l1": ("regularization_type",),
     "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"), "lr": ("base_lr", "lr_policy", "lr_mult"),
-    "iou": ("segmentation", "MeanIoU"), "ocr": ("ctc",), "speech": ("ctc",),
+    "bounding_boxes": ("detection",), "iou": ("segmentation", "MeanIoU", "DetectionEvaluate"), "ssd": ("detection",),
+    "ocr": ("ctc",), "speech": ("ctc",),
     "lr_finder": ("find-lr",), "lr_schedule": ("lr_policy",), "macro": ("blocks",),
     "metrics": ("losses", "Accuracy", "AUC", "R2"), "moving_average": ("ema",),
     "one_cycle": ("onecycle",), "onnx": ("fine_tune", "step-file", "convert"),

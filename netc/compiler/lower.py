@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from netc import registry
-from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
+from netc.errors import Absent, Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.contract import GUARD, LOSS, NOISE, OUT
 from netc.graph.ir import HOST, Graph, Value, constant, op, stop, toposort
 from netc.graph.origin import origin
@@ -88,6 +88,14 @@ def lower_judged(
 
     If the net already has errors, only the layers that do not depend on them are checked.
     """
+    lowered, errors = lower_part(net, batch, seed, steps, owned)
+    return (None if errors or len(lowered.net.layers) < len(net.layers) else lowered), errors
+
+
+def lower_part(
+    net: ResolvedNet, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
+) -> tuple[Lowered, list[Diagnostic]]:
+    """Return the graph of the layers that fit and depend on no layer with an error, and the errors of the others."""
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
     updates: dict[Value, Value] = {}
@@ -96,13 +104,26 @@ def lower_judged(
     blobs_of: dict[str, tuple[Value, ...]] = {}
     sinks: dict[str, Value] = {}
     losses, readings = list[Value](), list[Reading]()
-    errors, broken = list[Diagnostic](), set[str]()
+    errors, broken, kept = list[Diagnostic](), set[str](), list[Layer]()
+    regions = frozenset(x.bottoms[k] for x in net.layers if (k := x.kind.regions) is not None and k < len(x.bottoms))
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
         ctx = Context(
-            layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch, net.rates
+            layer,
+            layer.phase or net.phase,
+            batch,
+            seed,
+            shared,
+            states,
+            updates,
+            sinks,
+            net.described,
+            steps,
+            net.epoch,
+            net.rates,
+            regions=regions,
         )
         try:
             with origin(layer=layer.name, place=layer.at()):
@@ -113,14 +134,14 @@ def lower_judged(
             errors += [] if layer.doubt else _errors(e, layer, net, versions)
             broken.update(layer.tops)
             continue
+        kept.append(layer)
         tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
-    if errors or broken:
-        return None, errors
+    net = replace(net, layers=tuple(kept))
     graph = _graph(net, versions, losses, sinks, updates)
     parameters = tuple(s for s in states.values() if s.node.state.kind == "parameter")
-    return Lowered(net, graph, versions, parameters, tuple(states.values()), tops_of, blobs_of, tuple(readings)), []
+    return Lowered(net, graph, versions, parameters, tuple(states.values()), tops_of, blobs_of, tuple(readings)), errors
 
 
 def _graph(
@@ -209,7 +230,7 @@ def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
         found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
         if found is None:
             continue
-        value, guard = stop(bottoms[reads.bottom]), ""
+        value, guard = stop(reads.part(bottoms[reads.bottom])), ""
         if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
             guard = GUARD(f"{ctx.layer.name}/{len(readings)}" if readings else ctx.layer.name)
             ctx.sinks[guard] = found.outside(value)
@@ -227,7 +248,7 @@ def _errors(error: NetcError, layer: Layer, net: ResolvedNet, versions: Mapping[
     chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ()
     kind = Misfit if isinstance(error, ShapeError) else Diagnostic
     if isinstance(error, SpecError) and all(f.place for f in error.diagnostics):
-        return [kind(**{**vars(d), "details": (*d.details, *chain)}) for d in error.diagnostics]
+        return [d if isinstance(d, Absent) else kind(**{**vars(d), "details": (*d.details, *chain)}) for d in error.diagnostics]
     return [kind(layer.at(), f"Layer {layer.name!r} ({layer.type}): {error}", details=chain)]
 
 
@@ -236,7 +257,8 @@ def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, .
     producers = net.makers
 
     def step(blob: str) -> str:
-        return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"
+        shape = f" {dims(versions[blob][-1].shape)}" if blob in versions else ""  # a layer that has errors made none
+        return f"{blob}{shape}{_line(producers[blob]) if blob in producers else ''}"
 
     steps: list[str] = []
     names = list(layer.bottoms)

@@ -107,7 +107,7 @@ def pin_text(diagnostic: Diagnostic) -> str:
 
 
 def meanings(net: ResolvedNet, outputs: Mapping[str, Value]) -> dict[str, list[str]]:
-    """The outputs that are labels of CTC (`decoded`), probabilities of classes for each pixel (`pixels`), and boxes of objects (`boxes`)."""
+    """The outputs that are labels of CTC (`decoded`), probabilities of the classes of pixels (`pixels`), and boxes of objects (`boxes`)."""
     made = {layer.tops[0]: layer.type for layer in net.layers if layer.tops and layer.tops[0] in outputs}
     decoded = [top for top, kind in made.items() if kind == "CTCDecode"]
     pixels = [top for top, kind in made.items() if kind == "Softmax" and outputs[top].rank == 4]

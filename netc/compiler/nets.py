@@ -6,7 +6,7 @@ from functools import cached_property
 
 from netc import data
 from netc.compiler.diagnose import rate_errors, source_errors, width_errors
-from netc.compiler.lower import Lowered, lower_judged, lower_symbolic
+from netc.compiler.lower import Lowered, lower_judged, lower_part, lower_symbolic
 from netc.compiler.raw_columns import column_errors, table_of
 from netc.errors import Diagnostic, Place, SpecError
 from netc.graph.tensor_type import Dim
@@ -129,6 +129,11 @@ class JobNets:
         if lowered is None:
             raise SpecError(*errors)
         return lowered
+
+    @cached_property
+    def part(self) -> Lowered:
+        """The layers of the net in phase TRAIN whose sizes are known. The others need something that is not on this machine."""
+        return lower_part(self.judged_train.net, seed=self.job.seed)[0]
 
     @cached_property
     def tests(self) -> tuple[tuple[Lowered, Dim], ...]:

@@ -10,7 +10,7 @@
 | open.onnx    | the same, and state/ of parameters and statistics | the same                                        |
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -41,7 +41,7 @@ from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
 from netc.graph.leaves import InputInfo, NoiseInfo
-from netc.graph.passes import fold_constants, fold_scales, freeze, resizable, simplify
+from netc.graph.passes import freeze, resizable, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
 from netc.net.model import ResolvedNet
@@ -202,26 +202,25 @@ class Program:
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
     def deploy_model(
-        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, facts: Mapping[str, Any] = NO_FACTS, folded: bool = False,
+        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, facts: Mapping[str, Any] = NO_FACTS,
     ) -> onnx.ModelProto:  # fmt: skip
         """Return model.onnx: the deployed net with `states` as constants. Its inputs and outputs have the names of the blobs.
 
         Without states, it is open.onnx, which takes them as inputs. `any_size` makes the height and width of the inputs symbolic, "H" and
-        "W", if every layer allows it. `facts` are added to the metadata. `folded` as in `deploy_graph`.
+        "W", if every layer allows it. `facts` are added to the metadata.
         """
-        graph, said = self.deploy_graph(states, any_size, folded)
+        graph, said = self.deploy_graph(states, any_size)
         return emit(graph, PORTABLE.bodies, metadata={**said, **facts})
 
     def deploy_graph(
-        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, folded: bool = False
+        self, states: Mapping[str, np.ndarray] | None, any_size: bool = False, change: Callable[[Graph], Graph] | None = None
     ) -> tuple[Graph, dict[str, Any]]:
         """Return the graph of model.onnx, or of open.onnx if there are no states, and its metadata.
 
-        `folded`: constants are computed, and factors per channel move into the weights before them. The outputs change by rounding only.
+        `change` is a pass over the graph with its constants.
         """
         graph = simplify(self.deploy[0].graph if states is None else freeze(self.deploy[0].graph, states))
-        if folded:
-            graph = fold_scales(simplify(fold_constants(graph)))
+        graph = change(graph) if change else graph
         if any_size:
             whole = pb.PoolingParameter(global_pooling=True)
             poolings = {x.name: whole if x.type == "GlobalPooling" else x.param.pooling_param for x in self.test_net.layers

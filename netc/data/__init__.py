@@ -14,6 +14,7 @@ import netc.data.sources.image_list
 import netc.data.sources.image_table
 import netc.data.sources.leveldb
 import netc.data.sources.lmdb
+import netc.data.sources.mask_list
 import netc.data.sources.memory_data
 import netc.data.sources.text
 import netc.data.sources.text_folder

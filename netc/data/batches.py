@@ -7,9 +7,10 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.decoding import StandIns, skips
+from netc.data.joint import Joint
 from netc.data.order import Order, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
-from netc.data.source import Column, Description, Joint, Request, Selected, Source, Table
+from netc.data.source import Column, Description, Request, Selected, Source, Table
 from netc.data.sources.dummy import dummy_batch_size
 from netc.data.transforms.checks import COLORS, uses
 from netc.data.transforms.luck import Luck

@@ -90,7 +90,7 @@ def _not_there(request: Request) -> Diagnostic:
         text = f"There is no file {str(path)!r}. Paths are relative to the folder of the net."
         return Diagnostic(None, text, near(path.name, beside) or None)
     text = f"{name!r} is neither a data set nor a file or folder.{places_of(request).looked(name)}"
-    return Diagnostic(None, text, near(name, [*dataset, *beside]) or near(name, dataset))
+    return places_of(request).kind(None, text, near(name, [*dataset, *beside]) or near(name, dataset))
 
 
 def check_fields(layer: pb.LayerParameter) -> None:

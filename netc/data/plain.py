@@ -6,6 +6,7 @@ from pathlib import Path
 
 from netc import netc_pb2 as pb
 from netc.data.array_roles import choose
+from netc.data.detection.kinds import has_boxes, lists_boxes
 from netc.data.image_column import ImageColumn, find_image_column
 from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.sources.arrays import headers_of, row_shape, seems_channels_last
@@ -15,6 +16,7 @@ from netc.errors import DataError
 from netc.registry import dataset
 
 SIDES = (28, 32, 48, 64, 96)  # sizes in pixels to which images of different sizes are resized
+BOXED_SIDE = 300  # of images with boxes
 TEXT_STEPS, SERIES_STEPS, WORDS = 64, 22, 6000
 
 
@@ -34,11 +36,23 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
         param.channels_last = bool(seems_channels_last(row_shape(path, "data")))
     elif path.suffix == ".npz" and path.is_file() and zipfile.is_zipfile(path):
         _of_arrays(layer, path)
+    elif path.suffix.lower() in TABLES and lists_boxes(path):
+        _of_boxes(layer)
     elif path.suffix.lower() in TABLES and (found := find_image_column(path)):
         _of_listed_images(layer, found, path, base)
+    elif has_boxes(path):
+        _of_boxes(layer)
     elif path.is_dir():
         _resize(layer, common_size(path))
     return layer
+
+
+def _of_boxes(layer: pb.LayerParameter) -> None:
+    """Read the images with their boxes, padded to one size."""
+    layer.type = "AnnotatedData"
+    resize = layer.transform_param.resize_param
+    resize.height = resize.width = BOXED_SIDE
+    resize.resize_mode = resize.FIT_LARGE_SIZE_AND_PAD
 
 
 def _of_listed_images(layer: pb.LayerParameter, found: ImageColumn, path: Path, base: str | Path) -> None:

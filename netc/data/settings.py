@@ -5,7 +5,8 @@ from typing import Any
 from netc import netc_pb2 as pb
 
 MESSAGES = {
-    "HDF5Data": "hdf5_data_param", "ImageData": "image_data_param", "MemoryData": "memory_data_param", "Table": "table_param",
+    "DenseImageData": "dense_image_data_param", "HDF5Data": "hdf5_data_param", "ImageData": "image_data_param",
+    "ImageSegData": "image_data_param", "MemoryData": "memory_data_param", "Table": "table_param",
     "WindowData": "window_data_param",
 }  # fmt: skip
 CAFFES = MESSAGES.keys() - {"Table"}

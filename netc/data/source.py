@@ -13,6 +13,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
+from netc.data.joint import Joint, SelectedJoint
 from netc.data.series_facts import SeriesFacts
 from netc.data.vocabulary import Vocabulary
 
@@ -180,12 +181,6 @@ class Column(Protocol):
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
 
 
-class Joint(Protocol):
-    """All tops of rows, transformed together. The first row has the number `first` in the stream of training rows."""
-
-    def __call__(self, rows: np.ndarray, first: int, /) -> tuple[np.ndarray, ...]: ...
-
-
 @dataclass(frozen=True)
 class Table:
     """The result of a source function.
@@ -245,17 +240,6 @@ class Selected:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self.column[self.rows[rows]]
-
-
-@dataclass(frozen=True)
-class SelectedJoint:
-    """A selection of the rows that are transformed together."""
-
-    joint: Joint
-    rows: np.ndarray
-
-    def __call__(self, rows: np.ndarray, first: int) -> tuple[np.ndarray, ...]:
-        return self.joint(self.rows[rows], first)
 
 
 class Source(Protocol):

@@ -176,7 +176,7 @@ def dropout(ctx: Context, x: Value) -> Value:
         raise ctx.error(f"`dropout_ratio` must be at least 0 and below 1, not {ratio:g}.", "dropout_param", "dropout_ratio")
     if not ctx.training or ratio == 0:
         return x
-    return activation.dropout(x, ctx.noise("mask", x.shape), ratio=ratio)
+    return activation.dropout(x, ctx.noise("mask", x.shape, like=x), ratio=ratio)
 
 
 @layer("Softmax", stem="prob", single=True, places="same")

@@ -13,13 +13,15 @@ from netc import netc_pb2 as pb
 from netc.data import TopSpec
 from netc.errors import Diagnostic, ShapeError, SpecError, Suggestion
 from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
-from netc.graph.ir import Value, leaf, op, stop
+from netc.graph.ir import Value, constant, leaf, op, stop
 from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
 from netc.layers.plugin_param import PluginParam
 from netc.net.model import DEPLOY, TEST, TRAIN, Epoch, Layer
 from netc.net.rates import Rates
 from netc.spec import plugin_fields
+
+MOST_DRAWN = 512  # rows of random numbers, if only a run knows how many there are
 
 
 def dims(shape: Shape) -> str:
@@ -51,6 +53,7 @@ class Context:
     steps: Dim | None = None
     epoch: Epoch | None = None
     rates: Rates = Rates()  # of the solver
+    regions: frozenset[str] = frozenset()  # the blobs with regions of images
     blobs: list[Value] = field(default_factory=list)
     names: list[tuple[Kind, str]] = field(default_factory=list)  # of the blobs
 
@@ -76,9 +79,11 @@ class Context:
         """Return an error about the shapes of the bottoms, for the function to raise. netc adds how the shapes came about."""
         return ShapeError(self.diagnostic(text, path))
 
-    def diagnostic(self, text: str, path: tuple[str | int, ...], suggestion: Suggestion | None = None) -> Diagnostic:
+    def diagnostic(
+        self, text: str, path: tuple[str | int, ...], suggestion: Suggestion | None = None, kind: type[Diagnostic] = Diagnostic
+    ) -> Diagnostic:
         """Return the diagnostic of an error about a field of the layer."""
-        return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
+        return kind(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}", suggestion)
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter, frozen: bool = False) -> Value:
         """Create the layer's next parameter: started by `filler`, shared with all of the same `param.name`. It learns unless `frozen`."""
@@ -148,10 +153,18 @@ class Context:
         if self.phase == TEST:
             self.sinks |= {kind(f"{self.layer.name}/{name}"): stop(value) for name, value in values.items()}
 
-    def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
-        """Create random numbers, different in each step: uniform in (0, 1), or standard normal. Only the batch may be symbolic."""
+    def noise(self, name: str, shape: Shape, distribution: str = "uniform", like: Value | None = None) -> Value:
+        """Create random numbers, different in each step: uniform in (0, 1), or standard normal. Only the batch may be symbolic.
+
+        With `like`, of that shape, only a run may know the first size. Then rows after the first MOST_DRAWN repeat earlier ones.
+        """
         key = f"{self.layer.name}.{name}"
-        if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
+        unknown = [d for d in shape if isinstance(d, str) and d != self.batch]
+        if unknown and like is not None and not any(isinstance(d, str) for d in shape[1:]):
+            drawn = self.noise(name, (MOST_DRAWN, *shape[1:]), distribution)
+            rows = op.Range(constant(0), op.Squeeze(op.Shape(like, start=0, end=1), [0]), constant(1), shape=shape[:1])
+            return op.Gather(drawn, op.Mod(rows, constant(MOST_DRAWN)), axis=0)
+        if unknown:
             raise self.shape_error(f"Random numbers of shape {dims(shape)} need the size {unknown[0]!r}, which is only known at run time.")
         return leaf("Input", np.float32, shape, info=NoiseInfo(NOISE(key), distribution, key))
 
@@ -162,7 +175,7 @@ class Context:
         """
         sizes = list(shape)
         if self.batch is not None and shape and batch_axis is not None:
-            sizes[batch_axis] = self.batch
+            sizes[batch_axis] = f"{top}.regions" if top in self.regions else self.batch
         if self.steps is not None and batch_axis == 1:
             sizes[0] = self.steps
         return leaf("Input", dtype, sizes, name=BATCH(top))

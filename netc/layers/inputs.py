@@ -50,6 +50,21 @@ def image_data(ctx: Context) -> tuple[Value, ...]:
     return data_(ctx)
 
 
+@layer("ImageSegData", bottoms=(0, 0), tops=(1, 3), source=True, messages=("transform_param", "image_data_param"))
+def image_seg_data(ctx: Context) -> tuple[Value, ...]:
+    """Images and masks from a text file with an image and its mask per line (`label_type: PIXEL`), of DeepLab and PSPNet.
+
+    By default a line has a whole number, which all pixels get. A third top holds the height and width of each image.
+    """
+    return data_(ctx)
+
+
+@layer("DenseImageData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "dense_image_data_param"))
+def dense_image_data(ctx: Context) -> tuple[Value, ...]:
+    """Images and masks from a text file with an image and its mask per line, of SegNet and ENet."""
+    return data_(ctx)
+
+
 @layer("HDF5Data", bottoms=(0, 0), tops=(1, None), source=True)
 def hdf5_data(ctx: Context) -> tuple[Value, ...]:
     """Arrays from HDF5 files. Each top reads the HDF5 dataset of its own name. `source` lists the files."""

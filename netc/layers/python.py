@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from netc.errors import NetcError, RunError
+from netc.errors import Absent, Diagnostic, NetcError, RunError, SpecError
 from netc.graph.ir import HOST, Node, Value, cast
 from netc.graph.tensor_type import Type
 from netc.layers.context import Context, sizes
 from netc.layers.pycaffe import as_caffe
 from netc.net.model import TRAIN
 from netc.registry import layer
+from netc.spec.places import Places
 
 PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1
 
@@ -177,11 +178,29 @@ def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
 
 def _check_allowed(ctx: Context) -> None:
     """Raise an error unless the user allowed Python and the net is not from a zoo."""
-    text = f"It runs code of the module {ctx.param.python_param.module!r}. "
+    p = ctx.param.python_param
+    text = f"It runs code of the module {p.module!r}. "
     if not ctx.layer.document.allow_python:
-        raise ctx.error(text + "If you trust it, add `--allow-python`.", "python_param")
+        folder = Path(ctx.layer.document.path).resolve().parent
+        here = _is_here(p.module, [folder, *map(Path, sys.path)])
+        where = "" if here else f" The module, with the class {p.layer!r}, is neither in {str(folder)!r} nor on Python's path."
+        raise _absent(ctx, f"{text}If you trust it, add `--allow-python`.{where}")
     if (Path(ctx.layer.document.path).resolve().parent / "manifest.json").is_file():
         raise ctx.error(text + "A net from a zoo may not run Python.", "python_param")
+
+
+def _absent(ctx: Context, text: str) -> SpecError:
+    """The error for code that does not run. Caffe's files often come without their modules."""
+    kind = Absent if Places.of(ctx.layer.document).current else Diagnostic
+    return SpecError(ctx.diagnostic(text, ("python_param",), kind=kind))
+
+
+def _is_here(module: str, folders: Sequence[Path]) -> bool:
+    """Whether a module is in one of the folders, or part of Python itself. Nothing is imported."""
+    first, *rest = module.split(".")
+    paths = [folder.joinpath(first, *rest) for folder in folders]
+    found = any(path.is_dir() or path.with_name(f"{path.name}.py").is_file() for path in paths)
+    return found or (not rest and first in sys.stdlib_module_names)
 
 
 def _instance(ctx: Context) -> Any:
@@ -195,4 +214,6 @@ def _instance(ctx: Context) -> Any:
         with as_caffe():
             return getattr(import_module(p.module), p.layer)()
     except Exception as e:
+        if isinstance(e, ModuleNotFoundError) and f"{p.module}.".startswith(f"{e.name}."):
+            raise _absent(ctx, f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}") from e
         raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}", "python_param") from e

@@ -73,6 +73,9 @@ def reshape_layer(ctx: Context, x: Value) -> Value:
     for name in [d for d in rest if isinstance(d, str)]:
         rest.remove(name)
         replaced.remove(name)
+    names = [d for d in replaced if isinstance(d, str)]
+    if -1 in wanted and len(names) == 1 and prod(d for d in replaced if isinstance(d, int)) == merged(tuple(rest)):
+        replaced, rest = [*names], []  # all known sizes have their place, so that the unknown one is the size to infer
     have, need = merged(tuple(replaced)), merged(tuple(rest))
     if -1 in wanted:
         inferred = have if need == 1 else int(have) // int(need) if int(need) and int(have) % int(need) == 0 else None

@@ -112,6 +112,7 @@ def interp(ctx: Context, x: Value, like: Value | None = None) -> Value:
     for field in ("pad_beg", "pad_end"):
         if getattr(p, field) > 0:
             raise ctx.error(f"`{field}` must be 0 or negative, which crops; got {getattr(p, field)}.", "interp_param", field)
+    x = cast(x, np.float32) if x.dtype.kind in "iu" else x  # a mask
     if p.pad_beg or p.pad_end:
         x = _cropped(ctx, x, -p.pad_beg, -p.pad_end)
     size = _interpolated(ctx, x, like)

@@ -13,11 +13,11 @@ from netc.data.series_facts import SeriesFacts
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place, RunError
-from netc.files import read_text
 from netc.graph.contract import NEXT, STATE
 from netc.predict.batches import Blocks
 from netc.predict.boxes import detects, found_boxes
 from netc.predict.find import find_model
+from netc.predict.labels import read_labels
 from netc.predict.raw.classes import Decision, Ranking, decision
 from netc.predict.raw.columns import InputColumn, columns_of, takes_raw_columns
 from netc.predict.raw.rows import cells_of, opened, pieces
@@ -294,11 +294,3 @@ class Model:
         ports = {o.name: list(o.shape) for o in self.session.ort.get_outputs()}
         outputs = {n: v for n, v in self(fed).items() if n not in NEXT}
         return {n: v.take(0, ports[n].index("N") if "N" in ports[n] else 0) for n, v in outputs.items()}
-
-
-def read_labels(file: Path) -> list[str]:
-    """Read class names from a UTF-8 file, one per line. DataError if it cannot be read."""
-    try:
-        return read_text(file, "utf-8-sig").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"Cannot read {file} as names of classes in UTF-8: {e}") from e

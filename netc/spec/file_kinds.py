@@ -15,16 +15,23 @@ KINDS = (
     (b"\x1f\x8b", "a gzip file", "unpack it first"),
     (b"\x80\x02", "a pickle of Python", "netc never unpickles"),
     (b"\x80\x04", "a pickle of Python", "netc never unpickles"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "`git lfs pull` fetches the file"),
+    (b"<!DOCTYPE", "a web page", "download the file again"),
+    (b"<html", "a web page", "download the file again"),
     (b"\x7fELF", "a program", ""),
     (b"%PDF", "a PDF", ""),
 )
 
 
+def known(data: bytes) -> str:
+    """The end of a sentence that says what a file with known first bytes is, and what to do with it; "" for any other."""
+    return next((f"{what}{f': {purpose}' if purpose else ''}" for start, what, purpose in KINDS if data.startswith(start)), "")
+
+
 def described(data: bytes) -> str:
     """The end of a sentence that says what a binary file is, and what to do with it."""
-    for start, what, purpose in KINDS:
-        if data.startswith(start):
-            return f"{what}{f': {purpose}' if purpose else ''}"
+    if found := known(data):
+        return found
     if is_onnx(data):
         return "an ONNX model: run it with `netc predict`"
     if data[:8][7:] == b"\0" and data[8:9] == b"{":

@@ -39,17 +39,30 @@ class ForkType:
 
 
 TYPES: dict[str, ForkType] = {
+    "AdaptiveBiasChannel": ForkType(("deeplab", "pspnet"), "adaptive_bias_channel_param"),
     "AnnotatedData": ForkType(("ssd",), "annotated_data_param"),
     "Axpy": ForkType(("senet",)),
     "BN": ForkType(("pspnet", "segnet", "enet"), "bn_param"),
+    "BatchReduction": ForkType(("pspnet",), "batch_reduction_param"),
+    "BiasChannel": ForkType(("deeplab", "pspnet"), "bias_channel_param"),
+    "BoxAnnotatorOHEM": ForkType(("rfcn", "intel"), "box_annotator_ohem_param"),
     "CenterLoss": ForkType(("face",), "center_loss_param"),
+    "ContinuationIndicator": ForkType(("intel",), "continuation_indicator_param"),
     "ConvolutionDepthwise": ForkType(("depthwise",), "convolution_param"),
+    "Correlation": ForkType(("flownet",), "correlation_param"),
+    "DenseCRF": ForkType(("deeplab", "pspnet"), "dense_crf_param"),
     "DenseImageData": ForkType(("segnet", "enet"), "dense_image_data_param"),
     "DepthwiseConvolution": ForkType(("depthwise", "yolo"), "convolution_param"),
+    "DetectNetTransformation": ForkType(("nvidia",), "detectnet_groundtruth_param"),
     "DetectionEvaluate": ForkType(("ssd",), "detection_evaluate_param"),
     "DetectionOutput": ForkType(("ssd",), "detection_output_param"),
+    "DomainTransform": ForkType(("deeplab", "pspnet"), "domain_transform_param"),
+    "FlowWarp": ForkType(("flownet",), "flow_warp_param"),
     "ImageSegData": ForkType(("deeplab", "pspnet"), "image_data_param"),
     "Interp": ForkType(("deeplab", "pspnet"), "interp_param"),
+    "L1Loss": ForkType(("flownet",), "l1_loss_param"),
+    "MatRead": ForkType(("deeplab", "pspnet"), "mat_read_param"),
+    "MatWrite": ForkType(("deeplab", "pspnet"), "mat_write_param"),
     "MultiBoxLoss": ForkType(("ssd",), "multibox_loss_param"),
     "MultiStageMeanfield": ForkType(("crfrnn",), "multi_stage_meanfield_param"),
     "Normalize": ForkType(("ssd",), "norm_param"),
@@ -59,17 +72,30 @@ TYPES: dict[str, ForkType] = {
     "Proposal": ForkType(("intel",), "proposal_param"),
     "ROIPooling": ForkType(("frcnn", "intel"), "roi_pooling_param"),
     "ReLU6": ForkType(("yolo",), "relu6_param"),
+    "RegionLoss": ForkType(("yolo", "yolov2"), "region_loss_param"),
     "Reorg": ForkType(("yolov2", "intel"), "reorg_param"),
+    "Resample": ForkType(("flownet",), "resample_param"),
+    "SegAccuracy": ForkType(("deeplab", "pspnet"), "seg_accuracy_param"),
+    "SegmentationEvaluate": ForkType(("yolo",), "segmentation_evaluate_param"),
     "ShuffleChannel": ForkType(("shufflenet",), "shuffle_channel_param"),
     "SmoothL1Loss": ForkType(("frcnn", "intel"), "smooth_l1_loss_param"),
+    "SpatialDropout": ForkType(("intel",), "spatial_dropout_param"),
+    "UniqueLabel": ForkType(("deeplab", "pspnet"), "unique_label_param"),
     "Upsample": ForkType(("segnet", "enet", "yolo"), "upsample_param"),
+    "VideoData": ForkType(("ssd", "intel", "nvidia"), "video_data_param"),
+    "YoloDetectionOutput": ForkType(("yolo",), "yolo_detection_output_param"),
+    "YoloSeg": ForkType(("yolo",), "yolo_seg_param"),
+    "Yolov3": ForkType(("yolo",), "yolov3_param"),
+    "Yolov3DetectionOutput": ForkType(("yolo",), "yolov3_detection_output_param"),
 }
 
 # By message: its fields that come from forks and mean something.
 FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "BatchNormParameter": dict.fromkeys(("scale_filler", "bias_filler", "scale_bias"), ("nvidia",)),
     "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
+    "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
+    "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
     "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
@@ -122,7 +148,25 @@ class Move:
 
 
 # By layer type, and number of the field of LayerParameter in a fork.
-NUMBERS: dict[tuple[str, int], Move] = {}
+NUMBERS: dict[tuple[str, int], Move] = {
+    ("BN", 45): Move("bn_param", {1: 1000, 2: 1001, 3: 1002}),  # SegNet, ENet
+    ("BN", 152): Move("bn_param"),  # PSPNet
+    ("CenterLoss", 147): Move("center_loss_param"),
+    ("DenseImageData", 46): Move("dense_image_data_param"),  # ENet
+    ("DenseImageData", 138): Move("dense_image_data_param"),  # SegNet
+    ("Interp", 143): Move("interp_param"),  # DeepLab, PSPNet
+    ("Interp", 163): Move("interp_param"),  # PSPNet's first version
+    ("PSROIPooling", 153): Move("psroi_pooling_param"),  # Intel Caffe
+    ("ROIPooling", 150): Move("roi_pooling_param"),  # PSPNet's first version
+    ("ROIPooling", 154): Move("roi_pooling_param"),  # Intel Caffe
+    ("Reorg", 149): Move("reorg_param"),  # YOLO
+    ("Reorg", 159): Move("reorg_param"),  # Intel Caffe
+    ("ShuffleChannel", 166): Move("shuffle_channel_param"),
+    ("SmoothL1Loss", 148): Move("smooth_l1_loss_param"),  # Intel Caffe
+    ("Upsample", 137): Move("upsample_param", {1: 1000}),  # SegNet
+    ("Upsample", 147): Move("upsample_param", {1: 1000}),  # ENet
+    ("Upsample", 150): Move("upsample_param", {1: 1000}),  # YOLO
+}
 
 
 def named(forks: tuple[str, ...]) -> str:

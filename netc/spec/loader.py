@@ -11,9 +11,11 @@ from netc.errors import Diagnostic, Place, SpecError, near, not_utf8
 from netc.files import read_file
 from netc.spec import file_kinds, values
 from netc.spec.document import NOTHING, Document, Dropped
+from netc.spec.fork_numbers import translate
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.unknown_fields import MOST_SHOWN, check_texts, discard
 from netc.spec.upgrade import upgraded
+from netc.spec.wire import cut_off
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
 
 YAML = (".yaml", ".yml")
@@ -104,9 +106,17 @@ def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>")
 
 def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
     try:
-        return message_type.FromString(data)
+        message = message_type.FromString(data)
+        if message_type is pb.NetParameter:
+            translate(message)
+        return message
     except DecodeError as e:
-        text = f"This is not a binary {message_type.DESCRIPTOR.name}, or the file is truncated ({e})."
+        kind, where = message_type.DESCRIPTOR.name, cut_off(data, {f.number: f.name for f in message_type.DESCRIPTOR.fields})
+        text = f"This is not a binary {kind}, or the file is truncated ({e})."
+        if known := file_kinds.known(data):
+            text = f"Expected a binary {kind}. This is {known}."
+        elif where:
+            text = f"This is not a binary {kind}, or the file is truncated: {where}."
         raise SpecError(Diagnostic(Place(path), text)) from e
 
 

@@ -36,7 +36,12 @@ READ = frozenset(
     )
 )
 WRITTEN = frozenset(("file_name", "snapshot_prefix"))
-LISTS = ("image_data_param", "hdf5_data_param", "window_data_param")  # the source of these is a list of other files
+LISTS = (
+    "image_data_param",
+    "hdf5_data_param",
+    "window_data_param",
+    "dense_image_data_param",
+)  # the source of these is a list of other files
 YOURS = "The net comes from a zoo. Set the path with --set, or copy the net file into a folder of your own."
 FieldPath = tuple[str | int, ...]
 

@@ -12,16 +12,17 @@ from itertools import islice
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, near
+from netc.errors import Absent, Diagnostic, near
 from netc.files import open_plain
 from netc.registry import dataset
 from netc.spec.document import Document
 from netc.spec.loader import YAML
 from netc.spec.paths import published
 
-FILES = ("source", "test_source", "validation_source", "mean_file", "label_map_file")  # fields of layers that name a file or a folder
+# Fields of layers that name a file or a folder.
+FILES = ("source", "test_source", "validation_source", "mean_file", "label_map_file", "annotations", "test_annotations")
 ROOT = "root_folder"  # start of the paths in a list
-LISTS = ("image_data_param", "window_data_param")  # messages whose source is a list of paths below ROOT
+LISTS = ("image_data_param", "window_data_param", "dense_image_data_param")  # messages whose source is a list of paths below ROOT
 PROBED = 200  # lines of a list that show where its paths start
 
 
@@ -51,7 +52,12 @@ class Places:
         """The error for a file or folder that is in none of the places, with similar names."""
         beside = [p.name for path in self.tried(name) if os.path.isdir(path.parent) for p in path.parent.iterdir()]
         text = f"There is no file or folder {name!r}.{self.looked(name) or ' Paths are relative to the folder of the net.'}"
-        return Diagnostic(None, text, near(Path(name).name, beside) or None)
+        return self.kind(None, text, near(Path(name).name, beside) or None)
+
+    @property
+    def kind(self) -> type[Diagnostic]:
+        """The kind of the error for a path that does not exist. Caffe's files often come without their data."""
+        return Absent if self.current else Diagnostic
 
     def looked(self, name: str) -> str:
         """A sentence that names the paths that a name may stand for, with a space before it; "" for a net of netc."""

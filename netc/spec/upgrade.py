@@ -12,6 +12,7 @@ from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, SpecError
 from netc.spec.document import Document, FieldPath, Origin, Position
 from netc.spec.fork_forms import in_caffes_form
+from netc.spec.python_layers import with_own_types
 from netc.spec.upgrade_v0 import upgrade_v0
 
 SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in the old enum
@@ -21,7 +22,7 @@ TRANSFORMATIONS = ("scale", "mean_file", "crop_size", "mirror")
 
 # Types whose V1 name is not their name in capitals with underscores.
 V1_TYPES = {
-    "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data", "HDF5_OUTPUT": "HDF5Output",
+    "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BN": "BN", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data", "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN", "MVN": "MVN", "RELU": "ReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
 }  # fmt: skip
 PARAM_FIELDS = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
@@ -84,7 +85,7 @@ def _inner_nets(solver: Any) -> dict[FieldPath, Any]:
 
 
 def _net(document: Document) -> Document:
-    for rule in (_v0, _transformations, _v1, _inputs, _batch_norm, in_caffes_form):
+    for rule in (_v0, _transformations, _v1, _inputs, _batch_norm, in_caffes_form, with_own_types):
         document = rule(document)
     return document
 
@@ -201,16 +202,25 @@ def _inputs(document: Document) -> Document:
 
 
 def _batch_norm(document: Document) -> Document:
-    """Set the rates in the three `param` of a BatchNorm to 0, for nets of early 2015: its statistics are not learned."""
-    chosen = [k for k, layer in enumerate(document.message.layer) if layer.type == "BatchNorm" and len(layer.param) == 3]
-    chosen = [k for k in chosen if any(p.lr_mult or p.decay_mult for p in document.message.layer[k].param)]
-    if not chosen:
+    """Set the rates of statistics to 0: in the three `param` of a BatchNorm, for nets of early 2015, and as forks do in their layers."""
+    chosen = [(k, part) for k, layer in enumerate(document.message.layer) if (part := _statistics(layer))]
+    if not any(p.lr_mult or p.decay_mult for k, part in chosen for p in document.message.layer[k].param[part]):
         return document
     net = _copy(document.message)
-    for k in chosen:
-        for spec in net.layer[k].param:
+    for k, part in chosen:
+        for spec in net.layer[k].param[part]:
             spec.lr_mult = spec.decay_mult = 0
     return replace(document, message=net)
+
+
+def _statistics(layer: Any) -> slice | None:
+    """The `param` of a layer that belong to statistics, whose rates Caffe or a fork sets to 0."""
+    own = layer.batch_norm_param
+    if layer.type == "BatchNorm" and (own.scale_bias or own.HasField("scale_filler") or own.HasField("bias_filler")):
+        return slice(0, 3)
+    if layer.type == "BN":
+        return slice(2, None)
+    return slice(0, 3) if layer.type == "BatchNorm" and len(layer.param) == 3 else None
 
 
 def _moved(positions: Any, move: Move) -> Positions:

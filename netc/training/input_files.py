@@ -25,7 +25,7 @@ NAME = "inputs.json"  # in the folder of a run
 PATHS = ("source", "test_source", "validation_source", "mean_file", "file", "tokenizer")  # fields of layers that contain a file or a folder
 ROOT = "root_folder"  # base of the paths in a list, by default the folder of the net
 ADDRESS = "://"  # part of the address of a database
-LISTS = ("ImageData", "WindowData", "HDF5Data")  # types whose source is a list of files
+LISTS = ("ImageData", "WindowData", "HDF5Data", "ImageSegData", "DenseImageData")  # types whose source is a list of files
 CHANGING = ("lock.mdb", "LOCK", "LOG", "LOG.old")  # files of databases that change when netc reads the database
 
 WHOLE = 1 << 26  # bytes; smaller sources are hashed completely

@@ -14,6 +14,7 @@ from netc.graph.ir import Node
 from netc.runtime import snapshot
 from netc.runtime.averages import averaged
 from netc.runtime.blob import numbers
+from netc.training.fit import fit
 
 CAFFE = (".caffemodel", ".h5", ".hdf5")
 MOST_NAMES = 8  # layers in a message
@@ -49,7 +50,8 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     kept = {n: s for n, s in states.items() if s.state.is_weight}
     values, names = _by_blob(path, blobs) if is_caffe(path) else _by_name(path, kept)
     if not values:
-        raise SnapshotError(f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}")
+        text = f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}"
+        raise SnapshotError(Diagnostic(None, text, details=compared(path, blobs)))
     values = {n: a for n, a in values.items() if n in kept}
     layers = dict.fromkeys(s.state.layer for s in kept.values())
     missing = {s.state.layer: [n for n in kept if n not in values and kept[n].state.layer == s.state.layer] for s in kept.values()}
@@ -108,8 +110,14 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
                 continue
             values[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
     if errors:
+        errors[-1] = replace(errors[-1], details=(*errors[-1].details, *fit(blobs, layers)))
         raise SnapshotError(*errors)
     return values, list(layers)
+
+
+def compared(path: str, blobs: Blobs) -> tuple[str, ...]:
+    """Lines that say which layers of a Caffe file of weights fit a net."""
+    return fit(blobs, read_weights(path)) if Path(path).suffix in CAFFE else ()
 
 
 def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Diagnostic | None:

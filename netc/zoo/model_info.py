@@ -10,6 +10,7 @@ import numpy as np
 
 from netc import zoo
 from netc.compiler.compilation import Compilation
+from netc.compiler.metadata import channel_facts
 from netc.compiler.preparation import kept_words, meaning
 from netc.compiler.program import Program
 from netc.compiler.raw_columns import TABLE, columns_of, table_of, task_of
@@ -89,6 +90,8 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
         if layer.source is None or not fed or layer.type == TABLE:
             continue
         yield _values(layer, layer.source.tokens, inputs[fed[0]])
+        if channel_facts(layer.source):
+            yield f"`{fed[0]}`: blue comes before red."
         if layer.source.columns:
             yield f"`{fed[0]}`: the columns of a table in this order: {', '.join(layer.source.columns)}."
         if layer.source.tops[0].batch_axis == 1:
@@ -99,8 +102,17 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
         names = ", ".join(f"`{STATE(name)}`" for name in carried)
         yield f"{names}: zeros at the start of a sequence, later the output `{NEXT.text}` of the previous run."
     yield from (f"The model {diagnostic.text.rstrip('.')}." for diagnostic in program.pinned)
-    if kept_words(program.classes):
+    boxes = [layer.tops[0] for layer in program.compilation.nets.deployed.layers if layer.type == "DetectionOutput"]
+    yield from (_boxes(top, program) for top in boxes)
+    if kept_words(program.classes) and not boxes:
         yield "The scores of the classes are in the order of the lines in labels.txt."
+
+
+def _boxes(top: str, program: Program) -> str:
+    """Describe an output of boxes."""
+    named = ", ".join(f"{k} {name}" for k, name in enumerate(program.classes))
+    classes = f" The classes are {named}: the lines in labels.txt." if named else ""
+    return f"`{top}`: a row for each object: image, class, score, xmin, ymin, xmax, ymax. Corners are parts of the input image.{classes}"
 
 
 def _raw_rows(program: Program) -> Iterator[str]:

@@ -40,6 +40,6 @@ def made(net: pb.NetParameter, folder: Path) -> Program:
 def test_parameters_and_compile_time(net: Any, parameters: int, tmp_path: Path) -> None:
     begin = time.process_time()
     found = made(net(), tmp_path)
-    assert parameter_count(found) == parameters
+    assert parameter_count(found.train) == parameters
     found.model("train")
     assert time.process_time() - begin < SECONDS

@@ -35,7 +35,7 @@ layers:
   - BatchNorm
   - InnerProduct: {num_output: 2}
 """
-    fields = {r.name: r.field for r in check.rows(program(tmp_path, layers))}
+    fields = {r.name: r.field for r in check.rows(program(tmp_path, layers).train)}
     assert fields == {"data": "1/1", "conv1": "5/1", "pool1": "6/2", "relu1": "6/2", "conv2": "14x6/2x4", "bn1": "14x6/2x4", "ip1": ""}
 
 
@@ -55,7 +55,7 @@ def test_the_peak_of_tensors_counts_what_lives_at_once() -> None:
 def test_memory_by_phase(tmp_path: Path) -> None:
     made = program(tmp_path)
     found = memory.memory(made)
-    parameters = check.parameter_count(made)
+    parameters = check.parameter_count(made.train)
     assert found.weights == 2 * 4 * parameters and found.optimizer == 2 * 4 * parameters
     assert found.batches == 5 * 4 * (16 * 144 + 16 * 2 + 16 * 16 + 1)  # images, labels of 8 bytes, the mask of Dropout, lr
     assert found.activations > found.testing > 16 * 4 * 10 * 10 * 4  # conv1's top alone
@@ -124,6 +124,12 @@ END = f"  - InnerProduct: {{num_output: 10, {X}}}\n  - Accuracy\n  - SoftmaxWith
 SOLVER = "solver: {base_lr: 0.02, weight_decay: 0.001, max_iter: 60}\n"
 SIGMOIDS = f"  - InnerProduct: {{num_output: 8, {X}}}\n  - Sigmoid\n" * 6
 
+BOXES = (
+    "  - PriorBox: {bottom: [data, data], min_size: 4}\n"
+    + "".join(f"  - InnerProduct: {{name: {n}, bottom: data, num_output: {k * 144}, {X}}}\n" for n, k in (("loc", 4), ("conf", 2)))
+    + "  - DetectionOutput: {bottom: [loc, conf, priors1], num_classes: 2, visualize: true}\n"
+)
+
 # A net for each check that warns, and a piece of its sentence.
 WARNED = {
     "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual for SGD; a typical value is 0.01"),
@@ -145,6 +151,8 @@ WARNED = {
     "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "6 saturating activations in a row"),
     "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "is not trained: no loss"),
     "foreign_messages": (HEAD + END.replace("num_output: 10", "num_output: 10, lrn_param: {}") + SOLVER, "which belongs to LRN"),
+    "files_of_boxes": (HEAD + BOXES + END.replace("num_output", "bottom: data, num_output") + SOLVER,
+                       "netc ignores `visualize`"),
     "metrics_in_training_only": (HEAD + END.replace("Accuracy", "Accuracy: {include: {phase: TRAIN}}") + SOLVER, "runs in training only"),
     "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "set `shuffle: true`"),
     "tests_on_training_rows": (HEAD.replace(", test_fraction: 0.2", "") + END + SOLVER, "the same rows as training"),

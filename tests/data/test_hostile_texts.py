@@ -7,7 +7,7 @@ import pytest
 
 from netc import data, registry
 from netc.errors import DataError
-from netc.predict.model import read_labels
+from netc.predict.labels import read_labels
 from netc.spec import parse_yaml
 from tests.spec.hostile_texts import filled, numbered
 

@@ -58,7 +58,7 @@ def test_damaged_files(tmp_path: Path) -> None:
         read_weights(path)
     layer.blobs[0].data.append(4)
     path.write_bytes(pb.NetParameter(layer=[layer]).SerializeToString()[:-2])
-    with pytest.raises(SpecError, match="w.caffemodel: This is not a binary NetParameter, or the file is truncated .Error"):
+    with pytest.raises(SpecError, match="w.caffemodel: This is not a binary NetParameter, or the file is truncated: it ends"):
         read_weights(path)
 
 

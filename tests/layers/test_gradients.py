@@ -258,6 +258,8 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("SoftmaxWithLoss: {bottom: [x, label, weight]}", {"x": normal(4, 3), "label": LABELS, "weight": WEIGHTS}),
         ("SoftmaxWithLoss: {bottom: [x, label], label_smoothing: 0.2, class_weight: [1, 3, 0.5], ignore_label: 0}",
          {"x": normal(2, 3, 2, 2), "label": MAPS}),
+        ("SoftmaxWithLoss: {bottom: [x, label], weight_by_label_freqs: true, class_weighting: [1, 3, 0.5], ignore_label: 0}",
+         {"x": normal(2, 3, 2, 2), "label": MAPS}),
     ],
     "Split": [("Split: {bottom: x, top: [a, b]}", {"x": normal(2, 3)})],
     "Swish": [("Swish: {bottom: x, beta: 1.5}", {"x": normal(3, 4)})],
@@ -395,10 +397,11 @@ ROWS["MultiBoxLoss"] = [
 ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
-    "CharacterErrorRate", "DECLoss", "Data", "DetectionOutput", "MeanIoU",
+    "CharacterErrorRate", "DECLoss", "Data", "DenseImageData", "ImageSegData", "DetectionOutput", "MeanIoU",
     "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
     "MemoryData",
-    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
+    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox",
+    "Proposal", "Python", "R2", "RMSE", "Recall", "Silence", "Table",
     "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
 # They need facts that only a source has: test_table.py, test_relative.py, test_normalization.py.

@@ -25,7 +25,7 @@ def test_types_that_netc_has_read_the_field_of_the_fork() -> None:
 def test_moved_fields_go_to_fields_that_are_there() -> None:
     for move in forks.NUMBERS.values():
         inner = LAYER_FIELDS[move.to].message_type.fields_by_number
-        assert set(move.within.values()) <= inner.keys()
+        assert set(move.within.values()) <= set(inner.keys())
 
 
 def test_an_unknown_type_of_a_fork_names_the_fork_and_the_way_to_add_it() -> None:

@@ -231,7 +231,7 @@ def test_snapshots_of_other_nets(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match=r"the history of a.weight.history has 1 values; the net needs 9"):
         caffe_snapshots.read_snapshot(str(path), found)
     path.write_bytes(b"\x0a\xff")
-    with pytest.raises(SpecError, match="x.solverstate: This is not a binary SolverState, or the file is truncated .Error"):
+    with pytest.raises(SpecError, match="x.solverstate: This is not a binary SolverState, or the file is truncated: it ends"):
         caffe_snapshots.read_snapshot(str(path), found)
     net = parse_prototxt(SPLITS).message
     net.layer[2].blobs.extend([pb.BlobProto(data=[1])] * 2)

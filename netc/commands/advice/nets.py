@@ -148,6 +148,20 @@ def foreign_messages(checked: Checked) -> Iterator[Diagnostic]:
 
 
 @check
+def files_of_boxes(checked: Checked) -> Iterator[Diagnostic]:
+    """Files that Caffe's DetectionOutput writes, and netc does not."""
+    for layer in checked.layers:
+        p = layer.param.detection_output_param
+        for field, asked in (
+            ("save_output_param", p.save_output_param.output_directory),
+            ("visualize", p.visualize),
+            ("save_file", p.save_file),
+        ):
+            if asked:
+                yield diagnostic(layer, f"netc ignores `{field}`: it writes and draws no boxes here", "detection_output_param", field)
+
+
+@check
 def metrics_in_training_only(checked: Checked) -> Iterator[Diagnostic]:
     """A metric that tests do not compute."""
     tested = {x.name for x in checked.program.test_net.layers}

@@ -21,6 +21,7 @@ class Annotated:
     `image(row)` returns bytes (channels, height, width), in RGB order unless `bgr`; `size(row)` its height and width without decoding it.
     `boxes` has the boxes of each image, and `place(row)` names the image. `classes` are the names by number, the background first; () if
     the files have numbers only. `parts` are the rows of each phase, if the files separate them. `strict`: boxes without area are errors.
+    `content(row)` is the file of an image, if there is one.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Annotated:
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
     sha256: str = ""
+    licence: str = ""
+    content: Callable[[int], bytes] | None = None
 
 
 @dataclass(frozen=True)

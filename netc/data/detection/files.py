@@ -22,6 +22,7 @@ from netc.data.image_column import image_path
 from netc.data.pixels import SUFFIXES, LeftOut, read_header, read_image
 from netc.data.sheet import SUFFIXES as TABLES
 from netc.errors import DataError
+from netc.files import read_file
 
 MOST_NAMED = 3
 SETS = {"TRAIN": ("trainval", "train"), "VALIDATION": ("val",), "TEST": ("test", "val")}  # files in ImageSets/Main
@@ -61,6 +62,7 @@ def annotated_files(source: Path, root: Path, annotations: Path | None, stated: 
         name, len(images), lambda row: read_image(images[row], 0, left_out=left_out), lambda row: sizes[row],
         cache(lambda: tuple(_in_parts(own, classes, size) for own, size in zip(objects, sizes, strict=True))),
         lambda row: str(images[row]), classes.names, parts=_with_stand_ins(rows), left_out=left_out,
+        content=lambda row: read_file(images[row]),
         sha256=sha256(repr([(str(p), o) for p, o in zip(images, objects, strict=True)]).encode()).hexdigest(),
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def drawn_boxes(record: DataSet, phase: str) -> Annotated:
     return Annotated(
         record.name, record.rows[part], lambda row: scenes()[0][row], lambda row: size, lambda: scenes()[1],
         lambda row: f"{record.name}: {row}",
-        record.classes,
+        record.classes, licence=record.licence,
     )  # fmt: skip
 
 

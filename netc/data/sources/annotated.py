@@ -1,29 +1,34 @@
 """AnnotatedData: images with boxes from a database of SSD, a folder or file of annotations, or a data set that netc draws."""
 
+from functools import partial
 from pathlib import Path
 
-from netc.data.choice import database_kind
+from netc.data.choice import check_there, database_kind
 from netc.data.detection.annotated import Annotated
 from netc.data.detection.database import annotated_database
 from netc.data.detection.files import annotated_files
 from netc.data.detection.label_map import Classes, read_label_map
-from netc.data.detection.table import box_table
+from netc.data.detection.table import absent_boxes, box_table, stated_shape
 from netc.data.named import catalogue
 from netc.data.named.drawn_boxes import drawn_boxes
 from netc.data.source import Request, Table
 from netc.data.sources.leveldb import LevelDb
 from netc.data.sources.lmdb import Lmdb
-from netc.errors import DataError, near
+from netc.errors import DataError
 from netc.registry import source
+from netc.spec.places import there
 
 
 @source("AnnotatedData", noun="images", channels="BGR")
 def annotated_data(request: Request) -> Table:
-    """Images with their boxes. Blue comes before red."""
-    return box_table(request, _data(request), bgr=True, parted=catalogue.record(request.source) is not None)
+    """Images with their boxes. Blue comes before red. If they are not there, the net may still state the size of the images."""
+    if request.source and catalogue.record(request.source) is None and not there(request.path) and (shape := stated_shape(request.layer)):
+        return absent_boxes(request.path.name, shape, partial(check_there, request))
+    return box_table(request, annotated_of(request), bgr=True, parted=catalogue.record(request.source) is not None)
 
 
-def _data(request: Request) -> Annotated:
+def annotated_of(request: Request) -> Annotated:
+    """The images and boxes that a layer reads. DataError if there are none."""
     param, own = request.layer.data_param, request.layer.annotated_data_param
     if not request.source:
         text = "`source` is missing. Expected a database, a folder with boxes, a .json or .csv file, or the name of a data set."
@@ -36,10 +41,7 @@ def _data(request: Request) -> Annotated:
             )
         return drawn_boxes(record, request.phase)
     stated = _classes(request)
-    if not request.path.exists():
-        beside = [p.name for p in request.path.parent.iterdir()] if request.path.parent.is_dir() else []
-        text = f"{str(request.path)!r} is neither a data set nor a file or folder. {near(request.path.name, beside)}"
-        raise DataError(text.strip(), field="source")
+    check_there(request)
     kind = database_kind(request.path) or ("leveldb" if param.backend == param.LEVELDB else "lmdb") * param.HasField("backend")
     if kind:
         return annotated_database(Lmdb(request.path) if kind == "lmdb" else LevelDb(request.path), stated, own.HasField("anno_type"))

@@ -4,6 +4,7 @@ Up to 1 GiB is kept in memory. The rows of a larger database are read on demand.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -42,6 +43,7 @@ def table(store: Store, request: Request) -> Table:
     """
     if not store.count:
         raise DataError(f"{store.path}: The database is empty.")
+    _check_plain(store)
     first = _first(store, skips(request))
     database = Database(store, first.shape, first.dtype, workers_of(request.layer))
 
@@ -113,6 +115,16 @@ def _first(store: Store, skip: bool) -> np.ndarray:
             if not skip:
                 raise
     raise DataError(f"{store.path}: None of its {store.count} images can be decoded.")
+
+
+def _check_plain(store: Store) -> None:
+    """DataError if the entries are images with boxes."""
+    ((_, value),) = store.read([0])
+    with suppress(DecodeError):
+        found = pb.AnnotatedDatum.FromString(value)
+        if found.HasField("datum") and found.datum.ByteSize() and not pb.Datum.FromString(value).channels:
+            text = "The entries are AnnotatedDatum messages, images with boxes. Read the database with an AnnotatedData layer."
+            raise DataError(f"{store.path}: {text}")
 
 
 def _datum(store: Store, key: bytes, value: bytes) -> pb.Datum:

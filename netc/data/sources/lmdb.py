@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
 from netc.data.datum import checksum
@@ -75,6 +75,19 @@ def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> i
 
     DataError if `path` exists, RunError if writing fails.
     """
+    return write_messages(path, map(_with_checksum, items))
+
+
+def _with_checksum(item: tuple[bytes, pb.Datum]) -> tuple[bytes, pb.Datum]:
+    item[1].checksum = checksum(item[1])
+    return item
+
+
+def write_messages(path: str | Path, items: Iterable[tuple[bytes, Message]]) -> int:
+    """Write a new LMDB of messages by their keys. Returns their number.
+
+    DataError if `path` exists, RunError if writing fails.
+    """
     try:
         import lmdb as library
     except ImportError as e:
@@ -85,9 +98,8 @@ def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> i
     try:
         with library.open(str(path), map_size=SIZE) as database:
             transaction = database.begin(write=True)
-            for count, (key, datum) in enumerate(items, 1):
-                datum.checksum = checksum(datum)
-                transaction.put(key, datum.SerializeToString())
+            for count, (key, message) in enumerate(items, 1):
+                transaction.put(key, message.SerializeToString())
                 if count % PER_COMMIT == 0:
                     transaction.commit()
                     transaction = database.begin(write=True)

@@ -17,6 +17,7 @@ from netc import registry
 from netc.errors import NetcError
 from netc.graph.ir import TRAINING, Graph, Node, Value, leaf, op
 from netc.graph.op_info import info
+from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 
 CHANNELS, SPATIAL = 1, 2  # the channel axis, and the first spatial axis
@@ -30,7 +31,8 @@ def resizable(graph: Graph, pooling: Mapping[str, pb.PoolingParameter]) -> Graph
     work = _Work(pooling)
     try:
         for node in graph.nodes:
-            work.node(node)
+            with origin(node):
+                work.node(node)
         outputs = {name: work.new[v] for name, v in graph.outputs.items()}
     except (NetcError, _BoundToSizeError):
         return None
@@ -57,6 +59,8 @@ class _Work:
             results: Any = self._input(node)
         elif all(a is b for a, b in zip(given, node.inputs, strict=True)):
             results = node.outputs
+        elif node.key == ("netc", "Stop"):
+            results = given[0]  # a deployed graph has no gradient to stop
         elif node.op in RULES and not node.domain:
             results = RULES[node.op](self, node, given)
         elif node.domain == TRAINING:
@@ -162,6 +166,12 @@ def _pool(work: _Work, node: Node, given: list[Value | None]) -> Value:
     return y
 
 
+def _regions(work: _Work, node: Node, given: list[Value | None]) -> Value:
+    """Regions have the same number of bins in images of any size."""
+    y: Value = op.MaxRoiPool(*given, **node.attrs)
+    return y
+
+
 RULES: dict[str, Callable[[_Work, Node, list[Value | None]], Any]] = {
-    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool, "AveragePool": _pool,
+    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool, "AveragePool": _pool, "MaxRoiPool": _regions,
 }  # fmt: skip

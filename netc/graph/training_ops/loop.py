@@ -17,7 +17,7 @@ from netc.graph.tensor_type import Type
 from netc.graph.training_ops.define import CPU, body, training_op
 from netc.graph.training_ops.shape import split
 
-MOST_JOINED, LONGEST = 32, 2**62
+MOST_JOINED = 32
 Values = tuple[Value, ...]
 Step = Callable[[Values, Values], tuple[Values, Values]]
 Loop = Callable[..., tuple[Values, Values]]
@@ -35,13 +35,16 @@ def scan(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool
     return node.outputs[: len(states)], node.outputs[len(states) :]
 
 
-def repeat(step: Callable[[Values], tuple[Value, Values]], states: Sequence[Value]) -> Values:
-    """Run the step as one Loop, until it returns false: a function of the states that returns a bool scalar and the new states."""
+def repeat(step: Callable[[Values], tuple[Value, Values]], states: Sequence[Value], most: Value) -> Values:
+    """Run the step as one Loop, until it returns false: a function of the states that returns a bool scalar and the new states.
+
+    It runs at most `most` times, an int64 scalar.
+    """
     inner = tuple(leaf("Input", s.dtype, s.shape, name=f"state{i}") for i, s in enumerate(states))
     counter, go = leaf("Input", np.int64, (), name="iteration"), leaf("Input", np.bool_, (), name="condition")
     again, new = step(inner)
     body, outside = _closed((counter, go, *inner), (again, *new))
-    start = constant(np.int64(LONGEST)), constant(np.bool_(True))
+    start = most, constant(np.bool_(True))
     return Node("Loop", (*start, *states, *outside), {"body": body}, tuple(s.type for s in states)).outputs
 
 

@@ -3,4 +3,4 @@
 Boxes are (..., 4): xmin, ymin, xmax, ymax. SSD's are shares of the image's width and height, those of the others pixels.
 """
 
-from netc.layers.detection import evaluate, multibox, output, priors, regions  # noqa: F401
+from netc.layers.detection import evaluate, multibox, output, priors, proposal, regions  # noqa: F401

@@ -116,7 +116,8 @@ def _partners(overlap: Value, item: Value, row: Value) -> Value:
         left = op.ScatterElements(states[0], prior, value * (1.0 - lost), axis=1)
         return op.ReduceMax(lost, keepdims=0) > 0.0, (left,)
 
-    prior, value = asks(repeat(step, [overlap])[0])
+    boxes = op.Squeeze(op.Shape(overlap, start=0, end=1))
+    prior, value = asks(repeat(step, [overlap], boxes * boxes)[0])  # a box loses to each other one at most once
     beyond = op.Shape(row, start=0, end=1) - 1
     image = op.Where(value > 0.0, op.Unsqueeze(item, [1]), beyond)
     given = op.ScatterND(row, op.Concat(image, prior, axis=1), numbers)

@@ -234,8 +234,8 @@ def test_other_data_layers_refuse_the_fields(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source, sentence", [
-    ("digits", "'digits' has no boxes"), ("nowhere", "neither a data set nor a file or folder"), ("", "`source` is missing"),
+    ("digits", "'digits' has no boxes"), ("nowhere", "There is no file or folder 'nowhere'"), ("", "`source` is missing"),
 ])  # fmt: skip
 def test_errors_of_sources(source: str, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        describe(layer(source), "TRAIN")
+        opened(source)

@@ -1,8 +1,13 @@
-"""Records what OpenCV's Caffe importer computes for DetectionOutput and PriorBox: `python -m tests.layers.detection.record_opencv`.
+"""Records what OpenCV's Caffe importer computes for DetectionOutput, PriorBox and the nets of `nets.py`.
 
-Needs opencv-python, which the tests do not need. The values are in opencv.npz.
+    python -m tests.layers.detection.nets FOLDER
+    python tests/layers/detection/record_opencv.py FOLDER/*.prototxt
+
+The second command needs NumPy and opencv-python alone, which the tests do not need. The values are in opencv.npz.
 """
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,13 @@ import numpy as np
 
 FILE = Path(__file__).with_name("opencv.npz")
 NETS = 50
+# By net: the blobs to compare, and the layers that write them.
+OUTPUTS = {
+    "vgg_ssd": {"detection_out": "detection_out"},
+    "mobilenet_ssd": {"detection_out": "detection_out"},
+    "faster_rcnn": {"rois": "proposal", "bbox_pred": "bbox_pred", "cls_prob": "cls_prob"},
+    "rfcn": {"rois": "proposal", "bbox_pred": "bbox_pred_reshape", "cls_prob_reshape": "cls_prob_reshape"},
+}
 Arrays = dict[str, np.ndarray]
 
 
@@ -61,14 +73,15 @@ def prototxt(type_: str, param: str, fields: str, arrays: Arrays) -> str:
     return "\n".join([*inputs, f'layer {{ name: "y" type: "{type_}" {bottoms} top: "y" {param} {{ {fields} }} }}'])
 
 
-def run(text: str, arrays: Arrays) -> np.ndarray:
-    """The last blob, as OpenCV computes it."""
+def run(text: str, arrays: Arrays, weights: str = "", outputs: Sequence[str] = ()) -> list[np.ndarray]:
+    """These blobs, or the last one, as OpenCV computes them."""
     import cv2
 
-    model: Any = cv2.dnn.readNetFromCaffe(np.frombuffer(text.encode(), np.uint8))
+    read = [np.frombuffer(text.encode(), np.uint8), *([np.fromfile(weights, np.uint8)] if weights else [])]
+    model: Any = cv2.dnn.readNetFromCaffe(*read)
     for name, array in arrays.items():
         model.setInput(array, name)
-    return np.asarray(model.forward(), np.float32)
+    return [np.asarray(a, np.float32) for a in (model.forward(list(outputs)) if outputs else [model.forward()])]
 
 
 def main() -> None:
@@ -77,10 +90,16 @@ def main() -> None:
         text, arrays = detection_net(seed)
         if "variance_encoded_in_target: true" in text:  # OpenCV wants priors without variances then
             arrays["priors"] = arrays["priors"][:, :1]
-        boxes = run(prototxt("DetectionOutput", "detection_output_param", text, arrays), arrays)
+        boxes = run(prototxt("DetectionOutput", "detection_output_param", text, arrays), arrays)[0]
         found[f"detection/{seed}"] = boxes[:, :, : 1 + int(np.flatnonzero(boxes.any((0, 1, 3))).max(initial=-1))]  # without rows of zeros
         text, arrays = prior_net(seed)
-        found[f"priors/{seed}"] = run(prototxt("PriorBox", "prior_box_param", text, arrays), arrays)
+        found[f"priors/{seed}"] = run(prototxt("PriorBox", "prior_box_param", text, arrays), arrays)[0]
+    for path in map(Path, sys.argv[1:]):  # that `python -m tests.layers.detection.nets FOLDER` wrote
+        with np.load(path.with_suffix(".npz")) as file:
+            arrays = {name: file[name] for name in file.files}
+        outputs = OUTPUTS[path.stem]
+        results = run(path.read_text(), arrays, str(path.with_suffix(".caffemodel")), list(outputs.values()))
+        found |= {f"{path.stem}/{blob}": a for blob, a in zip(outputs, results, strict=True)}
     np.savez_compressed(FILE, **found)
 
 

@@ -13,6 +13,7 @@ from netc.net.resolve import resolve
 from netc.spec import parse_prototxt
 from tests.layers.detection import record_opencv as recorded
 from tests.layers.detection import ssd
+from tests.layers.detection.test_nets import in_order
 from tests.layers.nets import Arrays, about, evaluate, forward
 
 OPENCV = np.load(recorded.FILE)
@@ -33,12 +34,6 @@ def fields_of(text: str) -> pb.DetectionOutputParameter:
         parse_prototxt(f"layer {{ detection_output_param {{ {text} }} }}").message.layer[0].detection_output_param
     )
     return found
-
-
-def in_order(boxes: np.ndarray) -> np.ndarray:
-    """The rows by image, label and score. OpenCV has the labels in any order."""
-    rows = boxes.reshape(-1, 7)
-    return rows[np.lexsort((rows[:, 4], rows[:, 3], -rows[:, 2], rows[:, 1], rows[:, 0]))]
 
 
 @about("DetectionOutput")
