@@ -25,6 +25,7 @@ FORKS = {
     "shufflenet": ("ShuffleNet", "farmingyard/ShuffleNet"),
     "senet": ("SENet", "hujie-frank/SENet"),
     "face": ("CenterLoss", "ydwen/caffe-face"),
+    "amsoftmax": ("AM-Softmax", "happynear/AMSoftmax"),
     "crfrnn": ("CRF-RNN", "torrvision/crfasrnn"),
     "flownet": ("FlowNet 2", "lmb-freiburg/flownet2"),
 }
@@ -42,6 +43,7 @@ TYPES: dict[str, ForkType] = {
     "AnnotatedData": ForkType(("ssd",), "annotated_data_param"),
     "Axpy": ForkType(("senet",)),
     "BN": ForkType(("pspnet", "segnet", "enet"), "bn_param"),
+    "BoxAnnotatorOHEM": ForkType(("rfcn", "intel"), "box_annotator_ohem_param"),
     "CenterLoss": ForkType(("face",), "center_loss_param"),
     "ConvolutionDepthwise": ForkType(("depthwise",), "convolution_param"),
     "DenseImageData": ForkType(("segnet", "enet"), "dense_image_data_param"),
@@ -50,6 +52,7 @@ TYPES: dict[str, ForkType] = {
     "DetectionOutput": ForkType(("ssd",), "detection_output_param"),
     "ImageSegData": ForkType(("deeplab", "pspnet"), "image_data_param"),
     "Interp": ForkType(("deeplab", "pspnet"), "interp_param"),
+    "LabelSpecificAdd": ForkType(("amsoftmax",), "label_specific_add_param"),
     "MultiBoxLoss": ForkType(("ssd",), "multibox_loss_param"),
     "MultiStageMeanfield": ForkType(("crfrnn",), "multi_stage_meanfield_param"),
     "Normalize": ForkType(("ssd",), "norm_param"),
@@ -61,6 +64,8 @@ TYPES: dict[str, ForkType] = {
     "ReLU6": ForkType(("yolo",), "relu6_param"),
     "Reorg": ForkType(("yolov2", "intel"), "reorg_param"),
     "ShuffleChannel": ForkType(("shufflenet",), "shuffle_channel_param"),
+    "SmoothL1LossOHEM": ForkType(("rfcn", "intel"), "loss_param"),
+    "SoftmaxWithLossOHEM": ForkType(("rfcn", "intel"), "loss_param"),
     "SmoothL1Loss": ForkType(("frcnn", "intel"), "smooth_l1_loss_param"),
     "Upsample": ForkType(("segnet", "enet", "yolo"), "upsample_param"),
 }
@@ -72,7 +77,8 @@ FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
     "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
-    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
+    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet"))
+    | {"pre_fixed_normalizer": ("rfcn", "intel")},
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
     "TransformationParameter": dict.fromkeys(
