@@ -70,7 +70,8 @@ def test_enums_are_caffes() -> None:
     have = {(e.full_name.removeprefix("netc."), v.name, v.number) for e in enums for v in e.values if v.number < 1000}
     wanted = {(r["enum"], r["value"], int(r["number"])) for r in rows("enums.tsv")}
     known = {r["message"] for r in rows("fields.tsv")}
-    assert {row for row in have if row[0].split(".")[0] in known or "." not in row[0]} == wanted
+    added = {type_name(f) for m in MESSAGES.values() for f in m.fields if f.enum_type and forks.of_field(m.name, f.name)}
+    assert {row for row in have if row[0] not in added and (row[0].split(".")[0] in known or "." not in row[0])} == wanted
 
 
 def test_everything_has_a_comment() -> None:

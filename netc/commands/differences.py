@@ -20,6 +20,10 @@ DIFFERENCES = (
     Difference(("Power", "BNLL", "Clip"), "in place, the gradient uses overwritten values", "the gradient uses the input values"),
     Difference(("Power",), "the gradient of x^power is NaN at x = 0", "the gradient is correct at x = 0"),
     Difference(("BatchNorm",), "testing with use_global_stats false changes the statistics", "testing does not change the statistics"),
+    Difference(
+        ("BatchNorm",), "NVCaffe: the first two batches replace the statistics, after a restart too", "only the first batch replaces them"
+    ),
+    Difference(("Reorg",), "gklz1982/caffe-yolov2: no gradient arrives", "the gradient is that of the moved values"),
     Difference(("Pooling",), "without padding, a last window can be outside the image (stride above kernel)", "netc drops such a window"),
     Difference(("Pooling",), "blobs need four axes; STOCHASTIC needs a GPU", "one to three spatial axes; STOCHASTIC runs everywhere"),
     Difference(("Accuracy",), "a score of NaN counts as correct", "it counts as wrong"),

@@ -115,6 +115,8 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
     shown.say(f"provider {program.backend.name} ({why}), target {program.backend.target}, {threads}")
     if program.job.settings.ema:
         shown.say(f"tests and the published model use an average of the weights (ema {program.job.settings.ema:g})")
+    if not program.tested:
+        shown.note(f"note: the net is not tested. {program.compilation.nets.lacks_test or 'The solver names no net for tests.'}")
     for name in hosted(program):
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
         shown.note(text)

@@ -105,12 +105,25 @@ def lower_part(
     sinks: dict[str, Value] = {}
     losses, readings = list[Value](), list[Reading]()
     errors, broken, kept = list[Diagnostic](), set[str](), list[Layer]()
+    regions = frozenset(x.bottoms[k] for x in net.layers if (k := x.kind.regions) is not None and k < len(x.bottoms))
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
         ctx = Context(
-            layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch, net.rates
+            layer,
+            layer.phase or net.phase,
+            batch,
+            seed,
+            shared,
+            states,
+            updates,
+            sinks,
+            net.described,
+            steps,
+            net.epoch,
+            net.rates,
+            regions=regions,
         )
         try:
             with origin(layer=layer.name, place=layer.at()):
@@ -217,7 +230,7 @@ def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
         found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
         if found is None:
             continue
-        value, guard = stop(bottoms[reads.bottom]), ""
+        value, guard = stop(reads.part(bottoms[reads.bottom])), ""
         if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
             guard = GUARD(f"{ctx.layer.name}/{len(readings)}" if readings else ctx.layer.name)
             ctx.sinks[guard] = found.outside(value)
@@ -244,7 +257,8 @@ def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, .
     producers = net.makers
 
     def step(blob: str) -> str:
-        return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"
+        shape = f" {dims(versions[blob][-1].shape)}" if blob in versions else ""  # a layer that has errors made none
+        return f"{blob}{shape}{_line(producers[blob]) if blob in producers else ''}"
 
     steps: list[str] = []
     names = list(layer.bottoms)

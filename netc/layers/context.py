@@ -53,6 +53,7 @@ class Context:
     steps: Dim | None = None
     epoch: Epoch | None = None
     rates: Rates = Rates()  # of the solver
+    regions: frozenset[str] = frozenset()  # the blobs with regions of images
     blobs: list[Value] = field(default_factory=list)
     names: list[tuple[Kind, str]] = field(default_factory=list)  # of the blobs
 
@@ -174,7 +175,7 @@ class Context:
         """
         sizes = list(shape)
         if self.batch is not None and shape and batch_axis is not None:
-            sizes[batch_axis] = self.batch
+            sizes[batch_axis] = f"{top}.regions" if top in self.regions else self.batch
         if self.steps is not None and batch_axis == 1:
             sizes[0] = self.steps
         return leaf("Input", dtype, sizes, name=BATCH(top))

@@ -66,10 +66,14 @@ class Domain:
 
 @dataclass(frozen=True)
 class Reads:
-    """The number of the bottom that has a domain, and the function that computes the domain from the layer, its bottoms and its blobs."""
+    """The number of the bottom that has a domain, and the function that computes the domain from the layer, its bottoms and its blobs.
+
+    `part` returns the part of the bottom that has the domain.
+    """
 
     bottom: int
     domain: Callable[[Layer, Sequence[Value], Sequence[Value]], Domain | None]
+    part: Callable[[Value], Value] = lambda bottom: bottom
 
 
 def labels(axis: Callable[[Any], int] | None = None, ignored: Callable[[Any], Any] = lambda p: None) -> Reads:

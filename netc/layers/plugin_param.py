@@ -43,6 +43,9 @@ class Block(Mapping[str, Any]):
         self._read.add(str(name))
         return name in self._values
 
+    def __repr__(self) -> str:
+        return repr(self._values)
+
     def repeated(self, name: str) -> list[Any]:
         """The values of a field as a list, whether it occurs once, more often or never."""
         value = self.get(name, [])

@@ -23,6 +23,7 @@ class LayerType:
     `several`: a net must name the bottoms, although one is enough.
     `default_tops`: the tops of a layer that names none, or a function that returns those of a layer's message; by default `data` and
     `label` for a source, else the layer's name.
+    `regions`: the number of the bottom with regions of images, whose rows are not those of the batch.
     `in_place`: True writes the bottom by default, False forbids that.
 
     What it computes:
@@ -56,6 +57,7 @@ class LayerType:
     label: bool | None = None
     several: bool = False
     default_tops: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
+    regions: int | None = None
     in_place: bool | None = None
     elementwise: bool = False
     places: Place = ""

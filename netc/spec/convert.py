@@ -22,6 +22,8 @@ def convert_job(job: Job, output: str | None, full: bool) -> str:
     net = job.resolved()
     if not net.solver.ListFields():
         net.ClearField("solver")
+    if job.places.current and suffix in YAML:  # paths in YAML start from its own folder
+        net = job.places.moved(net, Path(output or ".").parent)
     for layer in net.layer:
         layer.ClearField("blobs")
     if suffix in BINARY:

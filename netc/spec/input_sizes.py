@@ -1,7 +1,7 @@
 """`--input-size`: other sizes for the inputs of a net, such as 1x3x224x224, 224x224 or data=1x3x300x300."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,10 +31,12 @@ class InputSize:
             raise SpecError(Diagnostic(Argument(f"--input-size {text}"), f"Expected {FORM} with numbers from 1 on, got {sizes!r}."))
         return cls(name.strip(), tuple(map(int, parts)), text)
 
-    @property
-    def sets_batch(self) -> bool:
-        """Whether it says all sizes, and so the batch size too."""
-        return len(self.sizes) > IMAGE - 1
+    def names(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """The inputs that it is for: the one with its name, else images, else those of as many axes."""
+        if self.name:
+            return [self.name]
+        images = [n for n, s in shapes.items() if len(s) == IMAGE] if len(self.sizes) <= IMAGE else []
+        return images or [n for n, s in shapes.items() if len(s) == len(self.sizes)]
 
     def error(self, text: str, **more: Any) -> SpecError:
         """The error about this argument."""
@@ -50,16 +52,23 @@ def resized(job: Job, texts: Sequence[str]) -> Job:
     return replace(job, train=made[id(job.train)], tests=tuple(made[id(d)] for d in job.tests))
 
 
+def fixes_batch(job: Job, texts: Sequence[str]) -> bool:
+    """Whether one of the sizes is for all axes of its input, and so for the batch too."""
+    shapes = _shapes(job.tests[0].message if job.tests else job.train.message)
+    sizes = [InputSize.of(text) for text in texts]
+    return any(len(size.sizes) == len(shapes[name]) for size in sizes for name in size.names(shapes) if name in shapes)
+
+
 def _with_sizes(document: Document, sizes: Sequence[InputSize]) -> Document:
     message = copy_of(document.message)
     shapes = _shapes(message)
     for size in sizes:
-        names = [size.name] if size.name else [n for n, s in shapes.items() if len(s) == max(IMAGE, len(size.sizes))]
+        names = size.names(shapes)
         if not shapes:
             raise size.error("The net has no Input layer. A data layer takes the size of its data.")
         if size.name and size.name not in shapes:
             raise size.error(f"The net has no input {size.name!r}.", suggestion=near(size.name, shapes))
-        if not names or (len(names) > 1 and size.sets_batch):
+        if not names or (len(names) > 1 and len(size.sizes) == len(shapes[names[0]])):
             known = ", ".join(f"{n} {'x'.join(map(str, s))}" for n, s in shapes.items())
             raise size.error(f"Name the input: `--input-size NAME={size.text}`. The inputs are {known}.")
         for name in names:

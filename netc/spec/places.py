@@ -19,7 +19,8 @@ from netc.spec.document import Document
 from netc.spec.loader import YAML
 from netc.spec.paths import published
 
-FILES = ("source", "test_source", "validation_source", "mean_file", "label_map_file", "annotations", "test_annotations")  # fields of layers that name a file or a folder
+# Fields of layers that name a file or a folder.
+FILES = ("source", "test_source", "validation_source", "mean_file", "label_map_file", "annotations", "test_annotations")
 ROOT = "root_folder"  # start of the paths in a list
 LISTS = ("image_data_param", "window_data_param", "dense_image_data_param")  # messages whose source is a list of paths below ROOT
 PROBED = 200  # lines of a list that show where its paths start
@@ -69,7 +70,7 @@ class Places:
         found = dict[tuple[str, str], str]()
         for param, field, name in _named(layer) if self.current else ():
             path = self.find(name)
-            if path != self.own / Path(name).expanduser():
+            if path != self.own / name:
                 found[param, field] = str(Path.cwd() / path)
         found |= {(param, ROOT): root for param in LISTS if self.current and layer.HasField(param) and (root := self._root(layer, param))}
         if not found:
@@ -78,6 +79,17 @@ class Places:
         copy.CopyFrom(layer)
         for (param, field), text in found.items():
             setattr(getattr(copy, param), field, text)
+        return copy
+
+    def moved(self, net: pb.NetParameter, folder: Path) -> pb.NetParameter:
+        """The net with paths that start from `folder`. Paths that do not exist are unchanged."""
+        copy = placed_net(net, self)
+        for stated, layer in zip(net.layer, copy.layer, strict=True):
+            roots = [(param, ROOT, getattr(layer, param).root_folder) for param in LISTS if layer.HasField(param)]
+            for param, field, name in [*_named(layer), *roots]:
+                path = self.own / name
+                if there(path) and not Path(getattr(getattr(stated, param), field)).is_absolute():
+                    setattr(getattr(layer, param), field, os.path.relpath(os.path.realpath(path), os.path.realpath(folder)))
         return copy
 
     def ambiguous(self, document: Document) -> Iterator[Diagnostic]:

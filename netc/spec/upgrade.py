@@ -22,7 +22,7 @@ TRANSFORMATIONS = ("scale", "mean_file", "crop_size", "mirror")
 
 # Types whose V1 name is not their name in capitals with underscores.
 V1_TYPES = {
-    "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data", "HDF5_OUTPUT": "HDF5Output",
+    "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BN": "BN", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data", "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN", "MVN": "MVN", "RELU": "ReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
     "BN": "BN", "PRELU": "PReLU", "ROI_POOLING": "ROIPooling", "SMOOTH_L1_LOSS": "SmoothL1Loss",
 }  # fmt: skip
@@ -203,16 +203,25 @@ def _inputs(document: Document) -> Document:
 
 
 def _batch_norm(document: Document) -> Document:
-    """Set the rates in the three `param` of a BatchNorm to 0, for nets of early 2015: its statistics are not learned."""
-    chosen = [k for k, layer in enumerate(document.message.layer) if layer.type == "BatchNorm" and len(layer.param) == 3]
-    chosen = [k for k in chosen if any(p.lr_mult or p.decay_mult for p in document.message.layer[k].param)]
-    if not chosen:
+    """Set the rates of statistics to 0: in the three `param` of a BatchNorm, for nets of early 2015, and as forks do in their layers."""
+    chosen = [(k, part) for k, layer in enumerate(document.message.layer) if (part := _statistics(layer))]
+    if not any(p.lr_mult or p.decay_mult for k, part in chosen for p in document.message.layer[k].param[part]):
         return document
     net = _copy(document.message)
-    for k in chosen:
-        for spec in net.layer[k].param:
+    for k, part in chosen:
+        for spec in net.layer[k].param[part]:
             spec.lr_mult = spec.decay_mult = 0
     return replace(document, message=net)
+
+
+def _statistics(layer: Any) -> slice | None:
+    """The `param` of a layer that belong to statistics, whose rates Caffe or a fork sets to 0."""
+    own = layer.batch_norm_param
+    if layer.type == "BatchNorm" and (own.scale_bias or own.HasField("scale_filler") or own.HasField("bias_filler")):
+        return slice(0, 3)
+    if layer.type == "BN":
+        return slice(2, None)
+    return slice(0, 3) if layer.type == "BatchNorm" and len(layer.param) == 3 else None
 
 
 def _moved(positions: Any, move: Move) -> Positions:

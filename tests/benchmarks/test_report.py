@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from netc.layers.context import sizes
-from tests.benchmarks import caffe_twin, deep_nets, nets, report
+from netc.spec import parse_prototxt
+from tests.benchmarks import big_nets, caffe_twin, deep_nets, nets, report
 from tests.benchmarks.__main__ import CURVES
 from tests.benchmarks.measure import Result, measure
 from tests.some import some
@@ -82,3 +83,9 @@ def test_caffe_gets_the_same_net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert some(command)[0] == "python3.8" and text.count('type: "Convolution"') == 3 and 'type: "Input"' in text and "Data" not in text
     with np.load(tmp_path / "arrays.npz") as arrays:
         assert {"conv1:0", "conv1:1", "blob:data", "blob:label"} <= set(arrays.files)
+
+
+@pytest.mark.parametrize(("name", "layers"), [("ResNet-152", 671), ("Inception-ResNet-v2", 919), ("SSD-512", 113)])
+def test_nets_of_the_size_that_users_convert(name: str, layers: int) -> None:
+    net = parse_prototxt(big_nets.NETS[name]()).message
+    assert len(net.layer) == layers and len({layer.name for layer in net.layer}) == layers

@@ -111,3 +111,14 @@ def test_the_files_run_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (weights,) = tmp_path.glob("runs/ssd/1/snapshots/*2.safetensors")
     found = scores_of("test.prototxt", str(weights))
     assert isinstance(found["detection_eval"], float) and 0 <= found["detection_eval"] <= 1
+
+
+def test_a_net_without_its_data_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = DATA.format(phase="TRAIN", transform=TRANSFORM, source="lmdb", batch=2, annotated=SAMPLERS)
+    (tmp_path / "train.prototxt").write_text(f'name: "ssd"\n{train}{body()}{LOSS}')
+    (tmp_path / "solver.prototxt").write_text('train_net: "train.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 2')
+    monkeypatch.chdir(tmp_path)
+    checked = CliRunner().invoke(main, ["check", "train.prototxt"])
+    assert checked.exit_code == 0, checked.output
+    trained = CliRunner().invoke(main, ["train", "solver.prototxt", "--no-publish"])
+    assert trained.exit_code == 2 and "There is no file or folder 'lmdb'" in trained.output, trained.output

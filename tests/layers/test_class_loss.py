@@ -84,3 +84,21 @@ def test_weights_that_do_not_fit() -> None:
         loss("FocalLoss", ", alpha: [1, 2, 3, 4]", x=X, label=LABEL)
     with pytest.raises(SpecError, match="weight is 12x3. Expected one number for each of 12 rows."):
         loss("SoftmaxWithLoss", x=X, label=LABEL, weight=X)
+
+
+@pytest.mark.parametrize("normalization", ["VALID", "BATCH_SIZE", "NONE"])
+def test_segnets_class_weighting_divides_by_the_number_of_labels(normalization: str) -> None:
+    more = f", weight_by_label_freqs: true, class_weighting: [1, 3, 0.5], ignore_label: 1, normalization: {normalization}"
+    kept = LABEL != 1
+    total = -(np.array([1, 3, 0.5])[LABEL] * OWN)[kept].sum()
+    count = {"VALID": kept.sum(), "BATCH_SIZE": len(LABEL), "NONE": 1}[normalization]
+    assert loss("SoftmaxWithLoss", more, x=X, label=LABEL) == pytest.approx(total / count, rel=1e-5)
+
+
+def test_class_weighting_without_its_switch_and_without_factors() -> None:
+    assert loss("SoftmaxWithLoss", ", class_weighting: [1, 3, 0.5]", x=X, label=LABEL) == pytest.approx(-OWN.mean(), rel=1e-5)
+    for more, wanted in ((", weight_by_label_freqs: true", "`class_weighting` is missing"),
+                         (", weight_by_label_freqs: true, class_weighting: [1, 2]", "There are 2 `class_weighting` for 3 classes"),
+                         (", weight_by_label_freqs: true, class_weighting: [1, 2, 3], label_smoothing: 0.1", "cannot be used with")):  # fmt: skip
+        with pytest.raises(SpecError, match=wanted):
+            loss("SoftmaxWithLoss", more, x=X, label=LABEL)

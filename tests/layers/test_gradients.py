@@ -264,6 +264,8 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("SoftmaxWithLoss: {bottom: [x, label, weight]}", {"x": normal(4, 3), "label": LABELS, "weight": WEIGHTS}),
         ("SoftmaxWithLoss: {bottom: [x, label], label_smoothing: 0.2, class_weight: [1, 3, 0.5], ignore_label: 0}",
          {"x": normal(2, 3, 2, 2), "label": MAPS}),
+        ("SoftmaxWithLoss: {bottom: [x, label], weight_by_label_freqs: true, class_weighting: [1, 3, 0.5], ignore_label: 0}",
+         {"x": normal(2, 3, 2, 2), "label": MAPS}),
     ],
     "Split": [("Split: {bottom: x, top: [a, b]}", {"x": normal(2, 3)})],
     "Swish": [("Swish: {bottom: x, beta: 1.5}", {"x": normal(3, 4)})],

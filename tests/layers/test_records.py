@@ -63,7 +63,8 @@ ROWS: dict[str, Any] = {
     "Data": "data:  > data label; 0/1 or more; data_param distort_param expand_param noise_param resize_param transform_param; "
     "source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
-    "DenseImageData": "data:  > data label; 0/1 to 2; dense_image_data_param distort_param expand_param noise_param resize_param transform_param; source",
+    "DenseImageData": "data:  > data label; 0/1 to 2; dense_image_data_param distort_param expand_param noise_param "
+    "resize_param transform_param; source",
     "DepthwiseConvolution": "conv1: x > conv1; 1/1; convolution_param; 1/2 x + -1/2; linear",
     "DetectionEvaluate": "detection_eval: x label > detection_eval; an end; 2/1 to 2; detection_evaluate_param resize_param; metric; "
     "whole mean_average_precision; label",
@@ -94,7 +95,8 @@ ROWS: dict[str, Any] = {
     "Im2col": "im2col1: x > im2col1; 1/1; convolution_param; 1/2 x + -1/2",
     "ImageData": "data:  > data label; 0/1 to 2; distort_param expand_param image_data_param noise_param "
     "resize_param transform_param; source",
-    "ImageSegData": "data:  > data label; 0/1 to 3; distort_param expand_param image_data_param noise_param resize_param transform_param; source",
+    "ImageSegData": "data:  > data label; 0/1 to 3; distort_param expand_param image_data_param noise_param "
+    "resize_param transform_param; source",
     "InfogainLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; infogain_loss_param loss_param; loss; deployed as Softmax; whole mean; "
     "reads 1; label",
     "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
@@ -123,13 +125,13 @@ ROWS: dict[str, Any] = {
     "MemoryData": "data:  > data label; 0/1 to 2; distort_param expand_param memory_data_param noise_param "
     "resize_param transform_param; source",
     "Model": "model: x > model; 1 or more/1 or more; model_param; never in place",
-    "MultiBoxLoss": "loss: ? > loss; an end; 4/0 to 1; loss_param multibox_loss_param nms_param; loss; whole mean",
+    "MultiBoxLoss": "loss: ? > loss; an end; 4/0 to 1; loss_param multibox_loss_param nms_param; loss; whole mean; reads 3",
     "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
     "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
     "Nearest": "nearest1: x > nearest1; 1 to 2/1 to 3; nearest_param; never in place; fits; only training reads bottom 1; reads 1",
     "Normalize": "norm1: x > norm1; 1/1; norm_param; 1 x + 0",
-    "PSROIPooling": "psroi_pool1: ? > psroi_pool1; 2/1; psroi_pooling_param; never in place",
+    "PSROIPooling": "psroi_pool1: ? > psroi_pool1; 2/1; psroi_pooling_param; never in place; regions in bottom 1",
     "PReLU": "prelu1: x > x; 1/1; prelu_param; 1 x + 0; elementwise",
     "Parameter": "param:  > param; 0/1; parameter_param",
     "Permute": "permute1: x > permute1; 1/1; permute_param; never in place",
@@ -146,7 +148,7 @@ ROWS: dict[str, Any] = {
     "Python": "python1: x > python1; 0 or more/0 or more; python_param",
     "QuantileLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; quantile_param; loss; whole mean; reads 2; label",
     "R2": "r2: x label > r2; an end; 2/1 to 2; metric; whole r2; lower is better 1; label",
-    "ROIPooling": "roi_pool1: ? > roi_pool1; 2/1; roi_pooling_param; never in place",
+    "ROIPooling": "roi_pool1: ? > roi_pool1; 2/1; roi_pooling_param; never in place; regions in bottom 1",
     "SmoothL1LossOHEM": "loss: ? > loss; an end; 2 to 3/0 to 2; loss_param; loss; whole mean",
     "SoftmaxWithLossOHEM": "loss: x label > loss; an end; 2/0 to 3; loss_param softmax_param; loss; deployed as Softmax; whole mean; "
     "reads 1; label",
@@ -228,6 +230,7 @@ def described(type_: str) -> Iterator[str]:
     yield f"range {record.range}" if record.range else ""
     also = "".join(f" with bottom {k}" for k in record.deployed_reads)
     yield f"deployed as {record.deployed}{also}" if record.deployed else ""
+    yield f"regions in bottom {record.regions}" if record.regions else ""
     yield f"own loss {record.own_loss}" if record.own_loss is not None else ""
     yield f"only training reads bottom {record.taught}" if record.taught else ""
     yield f"whole {record.whole.__name__}" if record.whole else ""

@@ -64,7 +64,7 @@ def test_every_layer_has_a_row() -> None:
 def test_caffes_types_are_all_there() -> None:
     assert (len(SHIPPED), len(YOUNGER), len(SHIPPED | YOUNGER | OTHERS)) == (24, 22, 61)
     assert registry.layer.keys() >= SHIPPED | YOUNGER | OTHERS
-    numbers = [v.number for v in pb.V1LayerParameter.LayerType.DESCRIPTOR.values if v.number]
+    numbers = [v.number for v in pb.V1LayerParameter.LayerType.DESCRIPTOR.values if 0 < v.number < 1000]
     old = parse_prototxt("\n".join(f"layers {{ type: {number} }}" for number in numbers)).message
     assert sorted(layer.type for layer in old.layer) == sorted((SHIPPED | OTHERS) - YOUNGER)
 

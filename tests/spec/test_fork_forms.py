@@ -56,3 +56,23 @@ def test_fields_without_effect_are_told_and_dropped(text: str, wanted: list[str]
     assert len(document.warnings) == len(wanted)
     pairs = zip(wanted, document.warnings, strict=True)
     assert all(start in str(warning) and "has no effect on netc" in str(warning) for start, warning in pairs)
+
+
+def test_types_of_forks_in_the_old_form() -> None:
+    old = 'layers { name: "a" type: %s bottom: "x" top: "y" %s }'
+    for name, type_, fields in (
+        ("BN", "BN", "bn_param { frozen: true }"), ("INTERP", "Interp", "interp_param { zoom_factor: 8 }"),
+        ("UPSAMPLE", "Upsample", "upsample_param { scale: 2 }"),
+        ("IMAGE_SEG_DATA", "ImageSegData", "image_data_param { label_type: PIXEL }"),
+        ("DENSE_IMAGE_DATA", "DenseImageData", "dense_image_data_param { batch_size: 4 }"),
+    ):  # fmt: skip
+        assert parse_prototxt(old % (name, fields)).message.layer[0] == parse_prototxt(LAYER % (type_, fields)).message.layer[0]
+
+
+def test_rates_of_statistics_are_zero_as_forks_set_them() -> None:
+    rates = "param { lr_mult: 1 } " * 5
+    for type_, fields, wanted in (
+        ("BN", "bn_param { frozen: true }", [1, 1, 0, 0, 0]), ("BatchNorm", "batch_norm_param { scale_bias: true }", [0, 0, 0, 1, 1]),
+    ):  # fmt: skip
+        layer = parse_prototxt(LAYER % (type_, rates + fields)).message.layer[0]
+        assert [p.lr_mult for p in layer.param] == wanted

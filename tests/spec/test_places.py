@@ -181,3 +181,12 @@ def test_images_of_stated_size_without_their_list(tmp_path: Path) -> None:
     )
     (tmp_path / "net.prototxt").write_text(NET % ("ImageData", 'image_data_param { source: "data/list.txt" batch_size: 2 }'))
     assert netc("check", path).exit_code == 2
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_converted_net_finds_its_data(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = net_file(Path("nets/mine"), make(tmp_path, 7))
+    (tmp_path / "yaml").mkdir()
+    assert netc("convert", path, "-o", "yaml/net.yaml").exit_code == 0
+    assert first_value("yaml/net.yaml") == 7 and str(tmp_path) not in (tmp_path / "yaml/net.yaml").read_text()

@@ -23,7 +23,7 @@ from netc.graph.ir import Graph
 from netc.graph.passes import folded
 from netc.layers.context import dims
 from netc.runtime.backends import PORTABLE
-from netc.spec.input_sizes import InputSize, resized
+from netc.spec.input_sizes import fixes_batch, resized
 from netc.training.weights import compared, load_weights
 
 CLOSE = 1e-5  # the largest difference of a simplified graph, relative to the largest output
@@ -38,10 +38,6 @@ class Options:
     half: bool = False
     simplify: bool = True
     opencv: bool = False
-
-    @property
-    def fixes_batch(self) -> bool:
-        return any(InputSize.of(text).sets_batch for text in self.sizes)
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,9 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str, o
         compilation = Compilation.of(resized(compilation.job, options.sizes))
     made = Program(compilation.with_learned(known_rows(weights)))
     arrays = _weights(made, weights)
+    count = sum(a.size for a in arrays.values())
     model, folded_layers, notes = _model(made, arrays, options)
+    arrays.clear()  # a large net has a copy of its weights in the model now
     opencv = compare(made, weights, model) if options.opencv else None
     try:
         replace_file(Path(output), model.SerializeToString(deterministic=True))
@@ -91,7 +89,7 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str, o
         raise RunError(f"Cannot write {output}: {e.strerror or e}") from e
     inputs, outputs = ({port.name: dims(sample.shape_of(port)) for port in side} for side in (model.graph.input, model.graph.output))
     opset = next(entry.version for entry in model.opset_import if not entry.domain)
-    return Exported(output, sum(a.size for a in arrays.values()), inputs, outputs, opset, folded_layers, notes, opencv)
+    return Exported(output, count, inputs, outputs, opset, folded_layers, notes, opencv)
 
 
 def _weights(made: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
@@ -115,7 +113,7 @@ def _weights(made: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _model(made: Program, arrays: Mapping[str, np.ndarray], options: Options) -> tuple[onnx.ModelProto, dict[str, int], tuple[str, ...]]:
+def _model(made: Program, arrays: dict[str, np.ndarray], options: Options) -> tuple[onnx.ModelProto, dict[str, int], tuple[str, ...]]:
     """The model, the layers that left no op by type, and notes for the user."""
     gone: dict[str, int] = {}
 
@@ -128,7 +126,7 @@ def _model(made: Program, arrays: Mapping[str, np.ndarray], options: Options) ->
     functions = not (options.half or options.opset)  # both work op by op
     model = emit(graph, PORTABLE.bodies, functions, said)
     notes: list[str] = []
-    if options.fixes_batch:
+    if fixes_batch(made.job, options.sizes):
         sample.fix_batch(model, made.deploy[0])
     plain = model
     if options.half:

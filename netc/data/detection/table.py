@@ -1,5 +1,6 @@
 """From a data set of images with boxes to the table of a data layer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -51,6 +52,21 @@ def box_table(request: Request, data: Annotated, bgr: bool, parted: bool = False
         described, load, finished=True, joint=joint, parts=data.parts, has_test_rows=parted or bool(data.parts), notes=notes,
         place=lambda top, row: data.place(row), all_phases=not parted,
     )  # fmt: skip
+
+
+def absent_boxes(name: str, shape: Shape, missing: Callable[[], None]) -> Table:
+    """The table of images of this shape that are not there. `missing` raises the DataError."""
+
+    def load() -> tuple[Column, ...]:
+        missing()
+        raise DataError(f"{name}: The images were not there when the net was read.")
+
+    def joint(request: Request) -> BoxTransform:
+        load()
+        raise AssertionError
+
+    label = TopSpec("float32", (1, 1, ROWS, COLUMNS + 1), batch_axis=None)
+    return Table(Description(name, (TopSpec("float32", shape), label), None), load, finished=True, absent=True, joint=joint)
 
 
 def transform_of(request: Request, data: Annotated, boxes: Checked, shape: Shape, bgr: bool) -> BoxTransform:
@@ -123,19 +139,33 @@ def shape_of(request: Request, data: Annotated) -> Shape:
     if param.force_color and param.force_gray:
         raise DataError("Both `force_color` and `force_gray` are set. Remove one of them.", field="force_color")
     channels = 3 if param.force_color else 1 if param.force_gray else _channels(request, data)
-    resize = resize_of(param)
-    if crop := crop_of(param):
-        if resize is not None and (resize.height < crop[0] or resize.width < crop[1]):
-            text = f"The crop of {crop[0]} x {crop[1]} does not fit into the resized images, {resize.height} x {resize.width}."
-            raise DataError(text, field="crop_size" if param.crop_size else "crop_h")
-        return channels, *crop
-    if resize is not None:
-        return channels, int(resize.height), int(resize.width)
+    if size := _stated_size(param):
+        return channels, *size
     sizes = dict(zip(each(data.size, range(data.count)), map(data.place, range(data.count)), strict=True))
     if len(sizes) > 1:
         some = "; ".join(f"{place} is {h} x {w}" for (h, w), place in list(sizes.items())[:3])
         raise DataError(f"The images have {len(sizes)} sizes ({some}). Add a `resize_param` with height and width.", field="resize_param")
     return channels, *next(iter(sizes))
+
+
+def stated_shape(layer: pb.LayerParameter) -> Shape | None:
+    """(channels, height, width) of the inputs, if the layer states it: in color unless `force_gray`."""
+    check_fields(layer)
+    size = _stated_size(layer.transform_param)
+    return (1 if layer.transform_param.force_gray else 3, *size) if size else None
+
+
+def _stated_size(param: pb.TransformationParameter) -> tuple[int, int] | None:
+    """Height and width of the inputs; None if they are those of the images."""
+    resize = resize_of(param)
+    if crop := crop_of(param):
+        if resize is not None and (resize.height < crop[0] or resize.width < crop[1]):
+            text = f"The crop of {crop[0]} x {crop[1]} does not fit into the resized images, {resize.height} x {resize.width}."
+            raise DataError(text, field="crop_size" if param.crop_size else "crop_h")
+        return crop
+    if resize is not None:
+        return int(resize.height), int(resize.width)
+    return None
 
 
 def _channels(request: Request, data: Annotated) -> int:

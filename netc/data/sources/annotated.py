@@ -1,6 +1,7 @@
 """AnnotatedData: images with boxes from a database of SSD, a folder or file of annotations, or a data set that netc draws."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from netc.data.choice import check_there, database_kind, places_of
@@ -8,7 +9,7 @@ from netc.data.detection.annotated import Annotated
 from netc.data.detection.database import annotated_database
 from netc.data.detection.files import annotated_files
 from netc.data.detection.label_map import Classes, read_label_map
-from netc.data.detection.table import box_table
+from netc.data.detection.table import absent_boxes, box_table, stated_shape
 from netc.data.named import catalogue
 from netc.data.named.drawn_boxes import drawn_boxes
 from netc.data.source import Request, Table
@@ -21,7 +22,9 @@ from netc.spec.places import there
 
 @source("AnnotatedData", noun="images", channels="BGR")
 def annotated_data(request: Request) -> Table:
-    """Images with their boxes. Blue comes before red."""
+    """Images with their boxes. Blue comes before red. If they are not there, the net may still state the size of the images."""
+    if request.source and catalogue.record(request.source) is None and not there(request.path) and (shape := stated_shape(request.layer)):
+        return absent_boxes(request.path.name, shape, partial(check_there, request))
     return box_table(request, annotated_of(request), bgr=True, parted=catalogue.record(request.source) is not None)
 
 

@@ -59,6 +59,8 @@ class _Work:
             results: Any = self._input(node)
         elif all(a is b for a, b in zip(given, node.inputs, strict=True)):
             results = node.outputs
+        elif node.key == ("netc", "Stop"):
+            results = given[0]  # a deployed graph has no gradient to stop
         elif node.op in RULES and not node.domain:
             results = RULES[node.op](self, node, given)
         elif node.domain == TRAINING:
@@ -164,6 +166,12 @@ def _pool(work: _Work, node: Node, given: list[Value | None]) -> Value:
     return y
 
 
+def _regions(work: _Work, node: Node, given: list[Value | None]) -> Value:
+    """Regions have the same number of bins in images of any size."""
+    y: Value = op.MaxRoiPool(*given, **node.attrs)
+    return y
+
+
 RULES: dict[str, Callable[[_Work, Node, list[Value | None]], Any]] = {
-    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool, "AveragePool": _pool,
+    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool, "AveragePool": _pool, "MaxRoiPool": _regions,
 }  # fmt: skip

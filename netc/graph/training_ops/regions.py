@@ -7,6 +7,7 @@ from math import inf, prod
 
 import numpy as np
 
+from netc.errors import ShapeError
 from netc.graph.ir import Value, cast, constant, op, shape_of, symbolic, zeros_like
 from netc.graph.training_ops.define import CPU, body, training_op
 from netc.graph.training_ops.loop import Values, scan
@@ -41,7 +42,9 @@ def roi_pool_grad(x: Value, rois: Value, dy: Value, *, pooled: list[int], scale:
 
 def _maxima(x: Value, rois: Value, pooled: list[int], scale: float) -> tuple[Value, Value]:
     """Where the maximum of each bin is among all elements of x, (R, C, PH, PW) int64, and whether the bin has cells, (R, 1, PH, PW)."""
-    c, height, width = (int(d) for d in x.shape[1:])
+    if any(isinstance(d, str) for d in x.shape[1:]):
+        raise ShapeError(f"The regions of {x.type} need its height and width in numbers.")
+    c, height, width = map(int, x.shape[1:])
     channels = constant(np.arange(c, dtype=np.int64)[:, None, None] * (height * width))
 
     def step(states: Values, slices: Values) -> tuple[Values, Values]:

@@ -1,23 +1,44 @@
 """MultiBoxLoss: the loss of SSD (Liu et al. 2016)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.graph.ir import Value, cast, constant, op, stop
 from netc.graph.training_ops.activation import softplus
-from netc.layers import whole
+from netc.layers import domain, whole
 from netc.layers.context import Context, dims
 from netc.layers.detection.boxes import Priors, per_prior
 from netc.layers.detection.matching import Labelled, Matches, Parameter, hardest, match
 from netc.layers.loss import normalization_of
 from netc.layers.shape import reshape
+from netc.net.model import Layer
 from netc.registry import layer
 
 FIELD = "multibox_loss_param"
 LARGEST = -float(np.log(np.finfo(np.float32).tiny))  # the loss of a class, when priors are compared
 
 
-@layer("MultiBoxLoss", bottoms=(4, 4), tops=(0, 1), loss=True, whole=whole.mean, messages=(FIELD, "loss_param"))
+def _labels(rows: Value) -> Value:
+    """The labels of labelled boxes (..., 8), and 1 for rows that do not count."""
+    item, label = (op.Slice(rows, [k], [k + 1], [rows.rank - 1]) for k in (0, 1))
+    return op.Where(op.Less(cast(item, np.float32), 0.0), constant(1.0), cast(label, np.float32))
+
+
+def _known_labels(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> domain.Domain | None:
+    """The classes without the background."""
+    p, rows = layer.param.multibox_loss_param, bottoms[3]
+    if rows.shape[-1:] != (8,) or not p.num_classes:
+        return None
+    why = f"`num_classes` is {p.num_classes}, with class {p.background_label_id} as the background"
+    return domain.Domain(0 if p.background_label_id else 1, p.num_classes - 1, why=why)
+
+
+@layer(
+    "MultiBoxLoss", bottoms=(4, 4), tops=(0, 1), loss=True, whole=whole.mean, messages=(FIELD, "loss_param"),
+    reads=domain.Reads(3, _known_labels, _labels),
+)  # fmt: skip
 def multibox_loss(ctx: Context, loc: Value, conf: Value, priors: Value, label: Value) -> Value:
     """The loss of boxes and classes that are predicted for prior boxes (Liu et al. 2016).
 

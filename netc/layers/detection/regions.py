@@ -8,10 +8,11 @@ from netc.graph.training_ops import regions
 from netc.layers.context import Context, dims, sizes
 from netc.layers.detection.boxes import numbers_of
 from netc.layers.shape import reshape
+from netc.net.model import DEPLOY
 from netc.registry import layer
 
 
-@layer("ROIPooling", stem="roi_pool", bottoms=(2, 2), in_place=False)
+@layer("ROIPooling", stem="roi_pool", bottoms=(2, 2), regions=1, in_place=False)
 def roi_pooling(ctx: Context, x: Value, rois: Value) -> Value:
     """Max pooling of regions: (R, C, pooled_h, pooled_w), for regions (R, 5) of row of the image, x1, y1, x2, y2 (Girshick 2015).
 
@@ -22,11 +23,13 @@ def roi_pooling(ctx: Context, x: Value, rois: Value) -> Value:
     for field in ("pooled_h", "pooled_w"):
         if not getattr(p, field):
             raise ctx.error(f"`{field}` is missing. Add the size of the output, for example `{field}: 7`.", "roi_pooling_param", field)
-    y: Value = regions.roi_pool(_map(ctx, x), _rois(ctx, rois), pooled=[p.pooled_h, p.pooled_w], scale=p.spatial_scale)
-    return y
+    x, rois, pooled = _map(ctx, x), _rois(ctx, rois), [int(p.pooled_h), int(p.pooled_w)]
+    if ctx.phase == DEPLOY:
+        return op.MaxRoiPool(x, rois, pooled_shape=pooled, spatial_scale=p.spatial_scale)
+    return regions.roi_pool(x, rois, pooled=pooled, scale=p.spatial_scale)
 
 
-@layer("PSROIPooling", stem="psroi_pool", bottoms=(2, 2), in_place=False)
+@layer("PSROIPooling", stem="psroi_pool", bottoms=(2, 2), regions=1, in_place=False)
 def psroi_pooling(ctx: Context, x: Value, rois: Value) -> Value:
     """Mean pooling of regions, for each bin over other channels: (R, output_dim, group_size, group_size) (Dai et al. 2016).
 

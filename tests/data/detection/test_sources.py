@@ -238,4 +238,4 @@ def test_other_data_layers_refuse_the_fields(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_errors_of_sources(source: str, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        describe(layer(source), "TRAIN")
+        opened(source)

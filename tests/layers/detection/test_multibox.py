@@ -8,7 +8,7 @@ import pytest
 
 from netc.errors import NetcError
 from tests.layers.detection import ssd
-from tests.layers.nets import about, forward, gradient
+from tests.layers.nets import about, evaluate, forward, gradient, net
 
 
 def compare(seed: int, fields: Mapping[str, Any], **sizes: int) -> None:
@@ -121,3 +121,19 @@ def test_bottoms_that_do_not_fit(name: str, shape: tuple[int, ...], text: str) -
             "MultiBoxLoss: {bottom: [loc, conf, priors, label], name: loss, num_classes: 4}", **{**ssd.problem(0), name: np.zeros(shape)}
         )
     assert text in str(e.value)
+
+
+@pytest.mark.parametrize("background, low, wrong", [(0, 1, [0, -1, 4, 1.5]), (3, 0, [-1, 4, 0.5])])
+def test_labels_are_checked_before_they_are_used(background: int, low: int, wrong: list[float]) -> None:
+    arrays = ssd.problem(0)
+    layer = f"MultiBoxLoss: {{bottom: [loc, conf, priors, label], num_classes: 4, background_label_id: {background}}}"
+    low_net = net(layer, inputs=arrays)
+    (reading,) = low_net.readings
+    assert (reading.bottom, reading.domain.low, reading.domain.high) == (3, low, 3)
+    label = arrays["label"]
+    label[..., 1] = 2
+    label[0, 0, : len(wrong), :2] = [[1, n] for n in wrong]
+    label[0, 0, len(wrong), :2] = [-1, 99]  # does not count
+    read = evaluate(low_net, {"read": reading.value}, arrays, {})["read"]
+    np.testing.assert_array_equal(read[reading.domain.wrong(read)], np.asarray(wrong, np.float32))
+    assert "whole numbers from" in str(reading.domain) and f"with class {background} as the background" in str(reading.domain)

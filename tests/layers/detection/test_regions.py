@@ -5,8 +5,14 @@ from math import ceil, floor
 import numpy as np
 import pytest
 
+from netc.compiler.lower import lower_symbolic
 from netc.errors import NetcError
-from tests.layers.nets import about, forward, gradient
+from netc.graph.ir import Graph
+from netc.graph.passes.resizable import resizable
+from netc.net.model import DEPLOY
+from netc.net.resolve import resolve
+from netc.spec import parse_yaml
+from tests.layers.nets import about, evaluate, forward, gradient
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 8, 9, 11)).astype(np.float32)
@@ -108,3 +114,21 @@ def test_fields_that_do_not_fit(layer: str, text: str) -> None:
     with pytest.raises(NetcError) as e:
         forward(layer, x=X, rois=ROIS)
     assert text in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "own", ["ROIPooling: {pooled_h: 2, pooled_w: 2, ", "PSROIPooling: {output_dim: 2, group_size: 2, spatial_scale: 1, "]
+)
+def test_regions_are_not_rows_of_the_batch(own: str) -> None:
+    """Converted nets take images of any number, of any size after ROIPooling, and any number of regions."""
+    lines = "InnerProduct: {bottom: y, num_output: 3}"
+    feeds = {"x": X[:1], "rois": ROIS[:1]}
+    inputs = [f"  - Input: {{name: {n}, top: {n}, shape: [{{dim: {list(np.shape(a))}}}]}}" for n, a in feeds.items()]
+    document = parse_yaml("\n".join(["layers:", *inputs, f"  - {own} bottom: [x, rois], name: y}}", f"  - {lines}"]))
+    low = lower_symbolic(resolve(document, DEPLOY))[0]
+    shapes = {n: low.versions[n][0].shape for n in ("x", "rois", "y", "ip1")}
+    assert shapes["x"][0] == "N" and {shapes[n][0] for n in ("rois", "y", "ip1")} == {"rois.regions"}
+    net = resizable(Graph("any", {"y": low.versions["y"][-1]}), {})
+    assert (net is not None) == own.startswith("ROI")
+    found = evaluate(low, {"y": low.versions["y"][-1]}, {"x": X, "rois": ROIS}, {})["y"]
+    assert found.shape[0] == len(ROIS)
