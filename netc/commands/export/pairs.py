@@ -106,7 +106,7 @@ def _rank(net: Path) -> int:
 
 def _only(free: Sequence[Path], wanted: Sequence[Path]) -> list[Path]:
     """The net, if only one is left, or if there is only one at all."""
-    deploy = [n for n in (free or wanted) if _rank(n) == 0]
+    deploy = [n for n in (free or wanted) if _rank(n) == 0 and not _core(n)]
     for found in (free, wanted, deploy):
         if len(found) == 1:
             return list(found)

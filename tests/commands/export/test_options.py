@@ -172,6 +172,8 @@ def touch(folder: Path, *names: str) -> None:
         (["a.prototxt", "b.prototxt", "x.caffemodel"], ["None x", "a", "b"]),
         (["deploy.prototxt", "a.caffemodel", "b.caffemodel"], ["deploy a", "deploy b"]),
         (["x.caffemodel"], ["None x"]),
+        (["test_a.prototxt", "b.prototxt", "c.prototxt", "x.caffemodel"], ["None x", "b", "c", "test_a"]),
+        (["test.pt", "train.pt", "vgg.caffemodel"], ["test vgg", "train left out"]),
         (["one/deploy.prototxt", "one/w.caffemodel", "two/deploy.prototxt", "two/w.caffemodel", ".git/a.prototxt"], ["deploy w"] * 2),
     ],
 )  # fmt: skip
