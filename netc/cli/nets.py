@@ -84,7 +84,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
     from netc.runtime.backends import choose
 
     backend, _ = choose(on_cpu=True)
-    made = compilation_of(net, overrides, plugins, dropped)
+    made = compilation_of(net, overrides, plugins, dropped, with_data=True)
     try:
         program = contract.checked(made, backend, needs_solver=False)
     except SpecError as e:

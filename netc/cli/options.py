@@ -129,8 +129,13 @@ def allows_python() -> bool:
     return bool(click.get_current_context().find_root().params["allow_python"])
 
 
-def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> "Compilation":
-    """Load plug-ins and start to compile a net file. Warnings, such as ignored fields, go to stderr."""
+def compilation_of(
+    net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None, with_data: bool = False
+) -> "Compilation":
+    """Load plug-ins and start to compile a net file. Warnings, such as ignored fields, go to stderr.
+
+    `with_data` chooses the stages of a net that has no data without any.
+    """
     from netc import registry
     from netc.compiler import compilation
     from netc.netc_pb2 import NetState
@@ -142,6 +147,10 @@ def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...
     meta = click.get_current_context().meta
     state = NetState(stage=meta.get("netc.stages", ()), level=meta.get("netc.level"))
     made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python(), state)
+    if with_data and not state.stage and (found := made.nets.stages_of_data):
+        state.stage.extend(found)
+        note(f"The net has data only in some stages. This is the stage {' and '.join(map(repr, found))}; `--stage` chooses another.")
+        made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python(), state)
     for warning in made.job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return made

@@ -11,7 +11,7 @@ from netc.compiler.raw_columns import column_errors, table_of
 from netc.errors import Diagnostic, Place, SpecError
 from netc.graph.tensor_type import Dim
 from netc.net.model import TEST, TRAIN, ResolvedNet
-from netc.net.phases import State, has_data, hides_data, no_data
+from netc.net.phases import State, has_data, hides_data, no_data, stages_of_data
 from netc.net.rates import Rates
 from netc.net.resolve import judged
 from netc.net.variants import deployed
@@ -64,6 +64,14 @@ class JobNets:
     def tested(self) -> bool:
         """Whether training tests the net."""
         return self.job.tested and not self.lacks_test
+
+    @property
+    def stages_of_data(self) -> tuple[str, ...]:
+        """Stages with which the net has data, if it has none without; () for another net."""
+        document = self.job.train
+        states = [State.of(document.message, phase, *self.job.state(phase)) for phase in (TRAIN, TEST)]
+        found = (stages_of_data(document, state) for state in states if not has_data(document, state))
+        return () if any(has_data(document, state) for state in states) else next(filter(None, found), ())
 
     def _lacks(self, document: Document, phase: str, other: str) -> str:
         own, others = (State.of(document.message, p, *self.job.state(p)) for p in (phase, other))

@@ -41,7 +41,7 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
     kinds = sorted(k for k in source if k.startswith("."))
     wanted = f"Expected the name of a data set, a {', '.join(kinds)} file, or a folder with a folder of images per class."
     if not text:
-        raise DataError(f"`source` is missing. {wanted}", field="source")
+        raise DataError(places_of(request).kind(None, f"`source` is missing. {wanted}", field="source"))
     path = request.path
     if not os.path.exists(path):  # also False for a text that cannot be a file name
         raise DataError(_not_there(request))

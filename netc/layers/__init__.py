@@ -29,6 +29,7 @@ from netc.layers import (  # noqa: F401
     nearest,
     normalization,
     number_metric,
+    ohem,
     pooling,
     positions,
     python,

@@ -19,9 +19,12 @@ from netc.spec.places import Places
 LEAST_PROBABILITY = 1e-20
 
 
-def normalization_of(ctx: Context, default: str) -> str:
-    """The name of LossParameter's mode. The old `normalize: false` means BATCH_SIZE."""
+def normalization_of(ctx: Context, default: str, fixed: bool = False) -> str:
+    """The name of LossParameter's mode. The old `normalize: false` means BATCH_SIZE. `fixed`: the layer knows PRE_FIXED."""
     p = ctx.param.loss_param
+    if p.normalization == p.PRE_FIXED and not fixed:
+        text = "`normalization: PRE_FIXED` is for SoftmaxWithLossOHEM and SmoothL1LossOHEM. Use NONE and a `loss_weight`."
+        raise ctx.error(text, "loss_param", "normalization")
     if not p.HasField("normalization") and p.HasField("normalize"):
         return "VALID" if p.normalize else "BATCH_SIZE"
     return pb.LossParameter.NormalizationMode.Name(p.normalization) if p.HasField("normalization") else default
@@ -42,7 +45,7 @@ def _counted(ctx: Context, value: Value, each: Value, axis: int, normalization: 
     return whole.mean_of(ctx, value, whole.size(each, axis if normalization == "BATCH_SIZE" else None))
 
 
-def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
+def labels_of(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
     """Labels as int64, one for each element of the scores without `axis`."""
     wanted = [*scores.shape[:axis], *scores.shape[axis + 1 :]]
     labels = cast(labels, np.int64)
@@ -88,7 +91,7 @@ def softmax_with_loss(ctx: Context, scores: Value, labels: Value, weight: Value 
     the losses only.
     """
     axis = axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
-    labels, normalization = _labels(ctx, scores, labels, axis), normalization_of(ctx, "VALID")
+    labels, normalization = labels_of(ctx, scores, labels, axis), normalization_of(ctx, "VALID")
     ignored = domain.ignored_label(ctx.param.loss_param)
     p = ctx.param.softmax_loss_param
     if ctx.param.loss_param.weight_by_label_freqs:
@@ -111,7 +114,7 @@ def focal_loss(ctx: Context, scores: Value, labels: Value, weight: Value | None 
     bottom holds weights of the rows.
     """
     p, axis = ctx.param.focal_loss_param, axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
-    labels = _labels(ctx, scores, labels, axis)
+    labels = labels_of(ctx, scores, labels, axis)
     known, valid = known_labels(ctx, labels)
     log = picked_of(scores, known, axis)
     # 1 - p is 0 in floats before its logarithm is infinite, and its power has no finite gradient there.
@@ -165,7 +168,7 @@ def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value)
 
     The loss limits a probability to at least 1e-20. Its gradient has no limit, so a label with probability 0 can still be learned.
     """
-    labels = _labels(ctx, probabilities, labels, 1)
+    labels = labels_of(ctx, probabilities, labels, 1)
     picked = op.GatherElements(probabilities, op.Unsqueeze(labels, [1]), axis=1)
     cut = picked + stop(op.Max(picked, LEAST_PROBABILITY) - picked)
     each = -op.Log(cut)
@@ -185,7 +188,7 @@ def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None
     """
     axis = axis_of(ctx, ctx.param.infogain_loss_param.axis, scores, "infogain_loss_param", "axis")
     (classes,) = sizes(scores.shape[axis : axis + 1])
-    labels, ignore = _labels(ctx, scores, labels, axis), domain.ignored_label(ctx.param.loss_param)
+    labels, ignore = labels_of(ctx, scores, labels, axis), domain.ignored_label(ctx.param.loss_param)
     valid = None if ignore is None else op.Not(op.Equal(labels, ignore))
     known = labels if valid is None else op.Where(valid, labels, constant(0))
     rows = op.Gather(_infogain(ctx, gain, classes), known, axis=0)  # the classes become the last axis
@@ -225,7 +228,7 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     """
     p = ctx.param.accuracy_param
     axis = axis_of(ctx, p.axis, scores, "accuracy_param", "axis")
-    labels = _labels(ctx, scores, labels, axis)
+    labels = labels_of(ctx, scores, labels, axis)
     (classes,) = sizes(scores.shape[axis : axis + 1])
     if not 1 <= p.top_k <= classes:
         raise ctx.error(f"`top_k` is {p.top_k}, but there are {classes} classes.", "accuracy_param", "top_k")

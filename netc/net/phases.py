@@ -71,6 +71,15 @@ def hides_data(document: Document, state: State) -> bool:
     return any(_starts(spec) and bool(state.hides(spec)) for spec in document.message.layer)
 
 
+def stages_of_data(document: Document, state: State) -> tuple[str, ...]:
+    """The stages of the first layer that would deliver data in a phase with them; () if there is no such layer."""
+    for spec in document.message.layer:
+        for rule in spec.include if _starts(spec) and not state.runs(spec) else ():
+            if rule.stage and State(state.phase, state.stages.union(rule.stage), state.level).meets(rule):
+                return tuple(rule.stage)
+    return ()
+
+
 def no_data(document: Document, state: State) -> str:
     """Why a net has no data in a phase: the layers that would deliver it, and what they need."""
     hidden = list[str]()  # by a stage or a level

@@ -25,6 +25,7 @@ FORKS = {
     "shufflenet": ("ShuffleNet", "farmingyard/ShuffleNet"),
     "senet": ("SENet", "hujie-frank/SENet"),
     "face": ("CenterLoss", "ydwen/caffe-face"),
+    "amsoftmax": ("AM-Softmax", "happynear/AMSoftmax"),
     "crfrnn": ("CRF-RNN", "torrvision/crfasrnn"),
     "flownet": ("FlowNet 2", "lmb-freiburg/flownet2"),
 }
@@ -61,6 +62,7 @@ TYPES: dict[str, ForkType] = {
     "ImageSegData": ForkType(("deeplab", "pspnet"), "image_data_param"),
     "Interp": ForkType(("deeplab", "pspnet"), "interp_param"),
     "L1Loss": ForkType(("flownet",), "l1_loss_param"),
+    "LabelSpecificAdd": ForkType(("amsoftmax",), "label_specific_add_param"),
     "MatRead": ForkType(("deeplab", "pspnet"), "mat_read_param"),
     "MatWrite": ForkType(("deeplab", "pspnet"), "mat_write_param"),
     "MultiBoxLoss": ForkType(("ssd",), "multibox_loss_param"),
@@ -78,6 +80,8 @@ TYPES: dict[str, ForkType] = {
     "SegAccuracy": ForkType(("deeplab", "pspnet"), "seg_accuracy_param"),
     "SegmentationEvaluate": ForkType(("yolo",), "segmentation_evaluate_param"),
     "ShuffleChannel": ForkType(("shufflenet",), "shuffle_channel_param"),
+    "SmoothL1LossOHEM": ForkType(("rfcn", "intel"), "loss_param"),
+    "SoftmaxWithLossOHEM": ForkType(("rfcn", "intel"), "loss_param"),
     "SmoothL1Loss": ForkType(("frcnn", "intel"), "smooth_l1_loss_param"),
     "SpatialDropout": ForkType(("intel",), "spatial_dropout_param"),
     "UniqueLabel": ForkType(("deeplab", "pspnet"), "unique_label_param"),
@@ -92,11 +96,13 @@ TYPES: dict[str, ForkType] = {
 # By message: its fields that come from forks and mean something.
 FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "BatchNormParameter": dict.fromkeys(("scale_filler", "bias_filler", "scale_bias"), ("nvidia",)),
+    "BlobProto": dict.fromkeys(("raw_data_type", "raw_data", "raw_diff_type", "raw_diff"), ("nvidia",)),
     "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
     "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet"), "scale_train": ("frcnn", "rfcn", "segnet", "enet")},
     "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
-    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet")),
+    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet"))
+    | {"pre_fixed_normalizer": ("rfcn", "intel")},
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
     "TransformationParameter": dict.fromkeys(

@@ -63,3 +63,35 @@ def test_other_commands_refuse(tmp_path: Path) -> None:
     check(tmp_path, "Data")
     result = CliRunner().invoke(main, ["convert", str(tmp_path / "net.prototxt"), "-o", str(tmp_path / "net.onnx")])
     assert result.exit_code == 2 and "train_lmdb" in result.stderr and not (tmp_path / "net.onnx").exists()
+
+
+STAGES = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } include { stage: "small" } }
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 7 } } include { stage: "large" } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 4 } }
+"""
+
+
+def test_a_net_with_data_in_stages_alone_is_checked_in_the_first(tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt").write_text(STAGES)
+    for options, size in (((), 3), (("--stage", "large"), 7)):
+        result = CliRunner().invoke(main, ["check", str(tmp_path / "net.prototxt"), *options], catch_exceptions=False)
+        assert result.exit_code == 0 and f"2x{size}" in result.stdout
+        assert ("This is the stage 'small'; `--stage` chooses another." in result.stderr) == (size == 3)
+
+
+def test_old_layers_of_forks(tmp_path: Path) -> None:
+    """Layers in Caffe's form of 2014, with the types of SegNet, DeepLab and Fast R-CNN."""
+    (tmp_path / "net.prototxt").write_text("""
+input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8
+layers { bottom: "data" top: "bn" name: "bn" type: BN bn_param { scale_filler { value: 1 } shift_filler { value: 0.001 } } }
+layers { name: "pool" type: POOLING bottom: "bn" top: "pool" top: "mask" pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layers { name: "up" type: UPSAMPLE bottom: "pool" bottom: "mask" top: "up" upsample_param { scale: 2 } }
+layers { name: "prelu" type: PRELU bottom: "up" top: "prelu" blobs_lr: 2 }
+layers { name: "out" type: INTERP bottom: "prelu" top: "out" interp_param { height: 5 width: 6 } }
+""")
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "net.prototxt")], catch_exceptions=False)
+    assert result.exit_code == 0 and [row.split()[1:3] for row in result.stdout.splitlines()[1:7]] == [
+        ["Input", "1x3x8x8"], ["BN", "1x3x8x8"], ["Pooling", "1x3x4x4"], ["Upsample", "1x3x8x8"], ["PReLU", "1x3x8x8"],
+        ["Interp", "1x3x5x6"],
+    ]  # fmt: skip

@@ -250,6 +250,12 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "ShuffleChannel": [("ShuffleChannel: {bottom: x, group: 3}", {"x": normal(2, 6, 2, 3)})],
     "Slice": [("Slice: {bottom: x, top: [a, b, c], slice_point: [1, 4], axis: 1}", {"x": normal(2, 5)})],
     "Softmax": [("Softmax: {bottom: x}", {"x": normal(2, 5, 2)})],
+    "LabelSpecificAdd": [("LabelSpecificAdd: {bottom: [x, label], bias: -0.35}", {"x": spaced(4, 3), "label": LABELS})],
+    "SoftmaxWithLossOHEM": [
+        (f"SoftmaxWithLossOHEM: {{bottom: [x, label], normalization: {mode}, pre_fixed_normalizer: 3, ignore_label: 2}}",
+         {"x": normal(2, 3, 2, 2), "label": MAPS})
+        for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE", "PRE_FIXED")
+    ],
     "SoftmaxWithLoss": [
         (f"SoftmaxWithLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(2, 3, 2, 2), "label": MAPS})
         for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
@@ -381,6 +387,11 @@ ROWS |= {
     "ROIPooling": [
         ("ROIPooling: {bottom: [x, rois], pooled_h: 2, pooled_w: 3, spatial_scale: 0.25}", {"x": spaced(2, 3, 5, 6), "rois": ROIS}),
     ],
+    "SmoothL1LossOHEM": [
+        ("SmoothL1LossOHEM: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)}),
+        ("SmoothL1LossOHEM: {bottom: [x, y, label], top: [l, own], normalization: PRE_FIXED, pre_fixed_normalizer: 5}\nSilence: {bottom: own}",
+         {"x": normal(3, 4, 2, 1), "y": normal(3, 4, 2, 1), "label": normal(3, 4, 2, 1)}),
+    ],
     "SmoothL1Loss": [
         ("SmoothL1Loss: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)}),
         ("SmoothL1Loss: {bottom: [x, y, label], sigma: 3}", {"x": normal(3, 4), "y": normal(3, 4), "label": normal(3, 4)}),
@@ -396,7 +407,7 @@ ROWS["MultiBoxLoss"] = [
 ]  # fmt: skip
 ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {
-    "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BrierScore", "CTCDecode", "CalibrationError",
+    "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BoxAnnotatorOHEM", "BrierScore", "CTCDecode", "CalibrationError",
     "CharacterErrorRate", "DECLoss", "Data", "DenseImageData", "ImageSegData", "DetectionOutput", "MeanIoU",
     "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
     "MemoryData",

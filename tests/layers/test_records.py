@@ -149,6 +149,11 @@ ROWS: dict[str, Any] = {
     "QuantileLoss": "loss: x label > loss; an end; 2 to 3/0 to 1; quantile_param; loss; whole mean; reads 2; label",
     "R2": "r2: x label > r2; an end; 2/1 to 2; metric; whole r2; lower is better 1; label",
     "ROIPooling": "roi_pool1: ? > roi_pool1; 2/1; roi_pooling_param; never in place; regions in bottom 1",
+    "SmoothL1LossOHEM": "loss: ? > loss; an end; 2 to 3/0 to 2; loss_param; loss; whole mean",
+    "SoftmaxWithLossOHEM": "loss: x label > loss; an end; 2/0 to 3; loss_param softmax_param; loss; deployed as Softmax; whole mean; "
+    "reads 1; label",
+    "BoxAnnotatorOHEM": "ohem1: ? > ohem1; 4/2; box_annotator_ohem_param; never in place",
+    "LabelSpecificAdd": "labelspecificadd1: ? > labelspecificadd1; 2/1; label_specific_add_param; reads 1",
     "SmoothL1Loss": "loss: ? > loss; an end; 2 to 4/0 to 1; smooth_l1_loss_param; loss; whole mean",
     "RBM": "rbm1: x > rbm1; 1/1 to 3; rbm_param; never in place; own loss 1",
     "RMSE": "rmse: x label > rmse; an end; 2/1 to 2; metric; whole rmse; lower is better 0 1; label",

@@ -1,9 +1,10 @@
 """AnnotatedData: images with boxes from a database of SSD, a folder or file of annotations, or a data set that netc draws."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from netc.data.choice import check_there, database_kind
+from netc.data.choice import check_there, database_kind, places_of
 from netc.data.detection.annotated import Annotated
 from netc.data.detection.database import annotated_database
 from netc.data.detection.files import annotated_files
@@ -57,5 +58,8 @@ def _classes(request: Request) -> Classes | None:
         return Classes.of(request.learned.classes)
     own = request.layer.annotated_data_param
     if own.label_map_file:
-        return read_label_map(request.base / Path(own.label_map_file).expanduser())
+        path = request.base / Path(own.label_map_file).expanduser()
+        if not there(path):
+            raise DataError(replace(places_of(request).missing(own.label_map_file), field="label_map_file"))
+        return read_label_map(path)
     return Classes.of(request.layer.data_param.classes) if request.layer.data_param.classes else None

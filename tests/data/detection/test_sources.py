@@ -213,7 +213,7 @@ def test_a_database_leaves_out_boxes_without_area(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text, sentence", [
-    (None, "Cannot read the label map .*: No such file"),
+    (None, "There is no file or folder .*"),
     ("item { nam: 1 }", "is not a label map"),
     ("", "The label map has no items"),
     ("item { name: 'a' label: 1 } item { name: 'b' label: 1 }", "2 items have the label 1"),
