@@ -71,7 +71,7 @@ TYPES: dict[str, ForkType] = {
     "PSROIPooling": ForkType(("rfcn", "intel"), "psroi_pooling_param"),
     "Permute": ForkType(("ssd",), "permute_param"),
     "PriorBox": ForkType(("ssd",), "prior_box_param"),
-    "Proposal": ForkType(("intel",), "proposal_param"),
+    "Proposal": ForkType(("frcnn", "intel"), "proposal_param"),
     "ROIPooling": ForkType(("frcnn", "intel"), "roi_pooling_param"),
     "ReLU6": ForkType(("yolo",), "relu6_param"),
     "RegionLoss": ForkType(("yolo", "yolov2"), "region_loss_param"),
@@ -162,7 +162,10 @@ NUMBERS: dict[tuple[str, int], Move] = {
     ("DenseImageData", 138): Move("dense_image_data_param"),  # SegNet
     ("Interp", 143): Move("interp_param"),  # DeepLab, PSPNet
     ("Interp", 163): Move("interp_param"),  # PSPNet's first version
+    ("PSROIPooling", 149): Move("psroi_pooling_param"),  # copies of R-FCN's layers in newer Caffe
     ("PSROIPooling", 153): Move("psroi_pooling_param"),  # Intel Caffe
+    ("Proposal", 201): Move("proposal_param"),
+    ("ROIPooling", 147): Move("roi_pooling_param"),  # copies of R-FCN's layers in newer Caffe
     ("ROIPooling", 150): Move("roi_pooling_param"),  # PSPNet's first version
     ("ROIPooling", 154): Move("roi_pooling_param"),  # Intel Caffe
     ("Reorg", 149): Move("reorg_param"),  # YOLO
