@@ -58,10 +58,13 @@ def fetch(names: tuple[str, ...]) -> None:
 @click.option("--layer", default="", metavar="NAME", help="Show this data layer of a net file [default: the first].")
 @click.option("--label", default="", metavar="COLUMN", help="Show the columns of a table by this column, a class or a number.")
 @click.option("--query", default="", metavar="SQL", help="Show the rows of this query to a database, or to the relation `cells` of a file.")
+@click.option("--label-map", default="", metavar="FILE", help="Name the classes of boxes in a database by this label map of SSD.")
 @click.option("--augmented", is_flag=True, help="Show images as training reads them in its first epochs, as a page [augmented.html].")
 @click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or a picture (.png) instead of text.")
 @options("plugin")
-def show(source: str, layer: str, label: str, query: str, augmented: bool, output: str | None, plugins: tuple[str, ...]) -> None:
+def show(
+    source: str, layer: str, label: str, query: str, label_map: str, augmented: bool, output: str | None, plugins: tuple[str, ...]
+) -> None:  # fmt: skip
     """Show data as a net reads it.
 
     Shows images or rows, classes, value ranges, and the numbers of training and test samples. SOURCE is the name of a data set, a
@@ -95,7 +98,7 @@ def show(source: str, layer: str, label: str, query: str, augmented: bool, outpu
         for line in data_lines.lines(seen, shutil.get_terminal_size().columns) if not output else [show_table.write(seen, output)]:
             terminal.say(line)
         return
-    found = showing.look(source, layer, allows_python())
+    found = showing.look(source, layer, allows_python(), label_map)
     if output:
         click.echo(showing.write(found, output))
         return

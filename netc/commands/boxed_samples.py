@@ -51,7 +51,7 @@ def _counts(described: data.Description, source: data.Source) -> list[str]:
     flat = source.stored(1, rows).reshape(-1, COLUMNS)
     flat = flat[flat[:, 0] >= 0]
     labels = np.unique(flat[:, 1]).astype(int).tolist()
-    lines = [("class", "boxes", "images", "difficult", "mean area")]
+    lines: list[tuple[str, ...]] = [("class", "boxes", "images", "difficult", "mean area")]
     for label in labels[:MOST_CLASSES]:
         own = flat[flat[:, 1] == label]
         area = float(((own[:, 5] - own[:, 3]) * (own[:, 6] - own[:, 4])).mean())

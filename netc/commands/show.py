@@ -33,10 +33,16 @@ class Look:
     pictures: tuple[tuple[str, np.ndarray], ...]
 
 
-def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
-    """Inspect a named data set, a file, a folder, or a data layer of a net file."""
+def look(target: str, layer_name: str = "", allow_python: bool = False, label_map: str = "") -> Look:
+    """Inspect a named data set, a file, a folder, or a data layer of a net file. `label_map` names the classes of boxes."""
     registry.load()
     layer, base, of_net = layer_of(target, layer_name, allow_python)
+    if label_map:
+        if layer.type != "AnnotatedData":
+            raise SpecError(f"--label-map names the classes of images with boxes, and {target!r} has none.")
+        named = pb.LayerParameter()
+        named.CopyFrom(layer)
+        named.annotated_data_param.label_map_file, layer = str(Path(label_map).absolute()), named
     described = data.describe(layer, "TRAIN", base)
     phases = ["TRAIN", *(["VALIDATION"] if described.has_validation else []), *(["TEST"] if _tested(layer, described) else [])]
     opened = {phase: data.open(_sized(layer, phase, base), phase, 0, base) for phase in phases}

@@ -170,13 +170,16 @@ def _log_base(ctx: Context, p: pb.ExpParameter | pb.LogParameter, field: str) ->
 
 @layer("Dropout", stem="drop", elementwise=True, linear=True, in_place=True)
 def dropout(ctx: Context, x: Value) -> Value:
-    """In training, sets elements to 0 with probability dropout_ratio and divides the rest by 1 - dropout_ratio (Srivastava et al. 2014)."""
+    """In training, sets elements to 0 with probability dropout_ratio and divides the rest by 1 - dropout_ratio (Srivastava et al. 2014).
+
+    With `scale_train: false`, training does not divide, and a test multiplies by 1 - dropout_ratio.
+    """
     ratio = ctx.param.dropout_param.dropout_ratio
+    later = 1.0 if ctx.param.dropout_param.scale_train else 1.0 - ratio
     if not 0 <= ratio < 1:
         raise ctx.error(f"`dropout_ratio` must be at least 0 and below 1, not {ratio:g}.", "dropout_param", "dropout_ratio")
-    if not ctx.training or ratio == 0:
-        return x
-    return activation.dropout(x, ctx.noise("mask", x.shape, like=x), ratio=ratio)
+    y = activation.dropout(x, ctx.noise("mask", x.shape, like=x), ratio=ratio) if ctx.training and ratio else x
+    return y if later == 1 else y * np.float32(later)
 
 
 @layer("Softmax", stem="prob", single=True, places="same")

@@ -115,10 +115,10 @@ def interp(ctx: Context, x: Value, like: Value | None = None) -> Value:
     x = cast(x, np.float32) if x.dtype.kind in "iu" else x  # a mask
     if p.pad_beg or p.pad_end:
         x = _cropped(ctx, x, -p.pad_beg, -p.pad_end)
-    size = _interpolated(ctx, x, like)
-    if size is not None and min(size) < 1:
+    size, steps = _interpolated(ctx, like)
+    if size and min(size) < 1:
         raise ctx.shape_error(f"Nothing is left of {dims(x.shape)}: the new size is {dims(tuple(size))}.", "interp_param")
-    y: Value = ops.upsample(x, like if size is None else None, scale=None, size=size, mode="linear", align=1)
+    y: Value = ops.upsample(x, like, scale=None, size=size, steps=steps, mode="linear", align=1)
     return y
 
 
@@ -131,8 +131,8 @@ def _cropped(ctx: Context, x: Value, start: int, end: int) -> Value:
     return y
 
 
-def _interpolated(ctx: Context, x: Value, like: Value | None) -> list[int] | None:
-    """The new height and width; None for those of the second bottom."""
+def _interpolated(ctx: Context, like: Value | None) -> tuple[list[int] | None, list[int] | None]:
+    """The new height and width, or how many new steps there are for present ones. None for both with a second bottom."""
     p = ctx.param.interp_param
     stated = [name for name in ("zoom_factor", "shrink_factor") if p.HasField(name)]
     stated += ["height"] if p.HasField("height") and p.HasField("width") else []
@@ -140,13 +140,12 @@ def _interpolated(ctx: Context, x: Value, like: Value | None) -> list[int] | Non
         text = "Expected one of `zoom_factor`, `shrink_factor`, `height` with `width`, and a second bottom with the new size."
         raise ctx.error(text, "interp_param", *stated[:1])
     if like is not None:
-        return None
+        return None, None
     if stated == ["height"]:
-        return [p.height, p.width]
-    factor = int(getattr(p, stated[0]))
-    if factor < 1:
+        return [p.height, p.width], None
+    if (factor := int(getattr(p, stated[0]))) < 1:
         raise ctx.error(f"`{stated[0]}` must be at least 1, got {factor}.", "interp_param", stated[0])
-    return [d + (d - 1) * (factor - 1) if stated == ["zoom_factor"] else (d - 1) // factor + 1 for d in sizes(x.shape[2:])]
+    return None, [factor, 1] if stated == ["zoom_factor"] else [1, factor]
 
 
 @layer("PixelShuffle")

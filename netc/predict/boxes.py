@@ -50,10 +50,8 @@ class BoxPrediction(Prediction):
 
     @property
     def rows(self) -> tuple[Prediction, ...]:
-        return tuple(
-            Prediction(self.source, {side: np.float32(v) for side, v in zip(SIDES, one.corners, strict=True)}, ((one.name, one.score),))
-            for one in self.found
-        )
+        sides = ({side: np.array(v, np.float32) for side, v in zip(SIDES, one.corners, strict=True)} for one in self.found)
+        return tuple(Prediction(self.source, own, ((one.name, one.score),)) for one, own in zip(self.found, sides, strict=True))
 
     @property
     def more(self) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def is_yaml_net(data: bytes) -> bool:
 
 def is_prototxt(data: bytes, fields: tuple[str, ...]) -> bool:
     """Whether a text is protobuf text: it begins with one of the fields, or has a layer."""
-    first = re.match(r"(?:\s|#.*)*(\w+)\s*[:{]", data.decode("utf-8-sig"))
-    return bool(first and first[1] in fields) or bool(re.search(rb"^\s*layers?\s*:?\s*\{", data, re.MULTILINE))
+    first = re.match(r"(?:\s|#[^\n]*\n)*(\w+)\s*[:{]", data.decode("utf-8-sig"))
+    return bool(first and first[1] in fields) or bool(re.search(rb"^[ \t]*layers?[ \t]*(?::[ \t]*)?\{", data, re.MULTILINE))
 
 
 def is_message(data: bytes, message_type: type[Message]) -> bool:

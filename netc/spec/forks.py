@@ -113,9 +113,10 @@ TYPES: dict[str, ForkType] = {
 # By message: its fields that come from forks and mean something.
 FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "BatchNormParameter": dict.fromkeys(("scale_filler", "bias_filler", "scale_bias"), ("nvidia",)),
+    "BlobProto": dict.fromkeys(("raw_data_type", "raw_data", "raw_diff_type", "raw_diff"), ("nvidia",)),
     "ConvolutionParameter": dict.fromkeys(("hole", "hole_h", "hole_w"), ("deeplab",)),
     "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
-    "DropoutParameter": {"sample_weights_test": ("segnet", "enet")},
+    "DropoutParameter": {"sample_weights_test": ("segnet", "enet"), "scale_train": ("frcnn", "rfcn", "segnet", "enet")},
     "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
     "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet"))
     | {"pre_fixed_normalizer": ("rfcn", "intel")},

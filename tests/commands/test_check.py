@@ -127,7 +127,7 @@ SIGMOIDS = f"  - InnerProduct: {{num_output: 8, {X}}}\n  - Sigmoid\n" * 6
 BOXES = (
     "  - PriorBox: {bottom: [data, data], min_size: 4}\n"
     + "".join(f"  - InnerProduct: {{name: {n}, bottom: data, num_output: {k * 144}, {X}}}\n" for n, k in (("loc", 4), ("conf", 2)))
-    + "  - DetectionOutput: {bottom: [loc, conf, priors1], num_classes: 2, visualize: true}\n"
+    + "  - DetectionOutput: {bottom: [loc, conf, priors1], num_classes: 2, visualize: true, include: {phase: TEST}}\n"
 )
 
 # A net for each check that warns, and a piece of its sentence.

@@ -122,3 +122,18 @@ def test_a_net_without_its_data_is_checked(tmp_path: Path, monkeypatch: pytest.M
     assert checked.exit_code == 0, checked.output
     trained = CliRunner().invoke(main, ["train", "solver.prototxt", "--no-publish"])
     assert trained.exit_code == 2 and "There is no file or folder 'lmdb'" in trained.output, trained.output
+
+
+@pytest.mark.parametrize("kind", ["voc", "coco", "table"])
+def test_a_starter_net_trains(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    {"voc": scenes.write_voc, "coco": scenes.write_coco, "table": scenes.write_table}[kind](tmp_path / "set")
+    monkeypatch.chdir(tmp_path)
+    written = CliRunner().invoke(main, ["init", "pets.yaml", "--data", "set"])
+    assert written.exit_code == 0 and "3 images with boxes of 2 classes" in written.output, written.output
+    checked = CliRunner().invoke(main, ["check", "pets.yaml"])
+    assert checked.exit_code == 0, checked.output
+    if kind == "voc":
+        trained = CliRunner().invoke(
+            main, ["train", "pets.yaml", "--no-publish", "--set", "solver.max_epoch=1", "--set", "layers.data.batch_size=2"]
+        )
+        assert trained.exit_code == 0 and "map" in trained.output, trained.output

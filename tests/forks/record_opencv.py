@@ -32,7 +32,8 @@ def run_all(folder: Path) -> None:
     for net in sorted(path for path in folder.glob("*.prototxt") if path.stem not in SWAPPED):
         try:
             text = net.read_text().replace('"DepthwiseConvolution"', '"Convolution"')  # which OpenCV lacks; the groups are the same
-            model = cv2.dnn.readNetFromCaffe(text.encode(), net.with_suffix(".caffemodel").read_bytes())
+            files = (text.encode(), net.with_suffix(".caffemodel").read_bytes())
+            model = cv2.dnn.readNetFromCaffe(*(np.frombuffer(data, np.uint8) for data in files))
             model.setInput(np.load(net.with_suffix(".npy")), "data")
             found[net.stem] = model.forward(net.with_suffix(".end").read_text())
             print(net.stem, found[net.stem].shape)

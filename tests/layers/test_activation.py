@@ -71,6 +71,14 @@ def test_dropout_keeps_the_mean(ratio: float) -> None:
     np.testing.assert_allclose(y[kept], 1 / (1 - ratio), rtol=1e-6)
 
 
+@pytest.mark.parametrize("ratio", [0.2, 0.5])
+def test_dropout_of_fast_rcnn_scales_in_testing(ratio: float) -> None:
+    layer, x = f"Dropout: {{bottom: x, top: y, dropout_ratio: {ratio}, scale_train: false}}", np.full((50, 40), 3.0)
+    np.testing.assert_allclose(forward(layer, "TEST", x=x)["y"], 3 * (1 - ratio), rtol=1e-6)
+    trained = forward(layer, x=x)["y"]
+    assert np.allclose(trained[trained > 0], 3) and abs((trained == 0).mean() - ratio) < 0.05
+
+
 def test_dropout_in_testing_is_the_identity() -> None:
     np.testing.assert_array_equal(activate("Dropout", "TEST"), X)
     np.testing.assert_array_equal(activate("Dropout dropout_ratio: 0"), X)

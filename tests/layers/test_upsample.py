@@ -5,12 +5,16 @@ import pytest
 
 from netc.compiler.lower import lower
 from netc.errors import SpecError
+from netc.graph.contract import BATCH
+from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.graph.passes import resizable
 from netc.net.resolve import resolve
+from netc.runtime.session import Session
 from netc.spec import parse_yaml
 from tests.layers.nets import about, forward
 from tests.layers.torch_values import check_torch
+from tests.some import some
 
 FIELDS = {
     "nearest2": "scale: 2", "linear2": "scale: 2, mode: BILINEAR", "linear_corners": "scale: 3, mode: BILINEAR, align_corners: true",
@@ -45,6 +49,9 @@ def test_the_size_of_another_blob(mode: str) -> None:
     ("Pooling: {kernel_size: 2, stride: 2}\n  - Upsample: {bottom: [pool1, x], mode: BILINEAR}", ("H", "W")),
     ("Upsample: {size: [3, 4]}", (3, 4)),
     ("Upsample: {scale: 1.5}", None),
+    ("Interp: {zoom_factor: 3}", ("(H-1)/1*3+1", "(W-1)/1*3+1")),
+    ("Interp: {shrink_factor: 2}", ("(H-1)/2*1+1", "(W-1)/2*1+1")),
+    ("Interp: {height: 3, width: 4}", (3, 4)), ("Interp: {zoom_factor: 2, pad_beg: -1}", None),
 ])  # fmt: skip
 def test_images_of_any_size(after: str, sizes: tuple[str, str] | None) -> None:
     net = lower(resolve(parse_yaml(f"layers:\n  - Input: {{top: x, shape: {{dim: [1, 2, 6, 4]}}}}\n  - {after}"), "TEST"))
@@ -100,6 +107,17 @@ def test_interp_to_the_size_of_another_blob() -> None:
 def test_sizes_that_interp_cannot_have(fields: str, wanted: str) -> None:
     with pytest.raises(SpecError, match=wanted):
         forward(f"Interp: {{bottom: x, top: y, {fields}}}", x=np.ones((1, 1, 6, 8)))
+
+
+@pytest.mark.parametrize("fields", ["zoom_factor: 3", "shrink_factor: 2", "zoom_factor: 1"])
+@pytest.mark.parametrize("size", [(6, 4), (3, 7), (1, 5)])
+def test_interp_of_a_deployed_net_follows_the_image(fields: str, size: tuple[int, int]) -> None:
+    net = lower(resolve(parse_yaml(f"layers:\n  - Input: {{top: x, shape: {{dim: [1, 2, 6, 4]}}}}\n  - Interp: {{{fields}}}"), "TEST"))
+    graph = some(resizable(Graph("any", {"y": net.versions["interp1"][-1]}), {}))
+    x = np.random.default_rng(0).normal(size=(1, 2, *size)).astype(np.float32)
+    more, less = (1, 2) if "shrink" in fields else (int(fields[-1]), 1)
+    wanted = interpolated(x, *((d - 1) // less * more + 1 for d in size))
+    np.testing.assert_allclose(Session(emit(graph)).run({BATCH("x"): x})["y"], wanted, rtol=1e-4, atol=1e-5)
 
 
 def unpooled(x: np.ndarray, mask: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -123,3 +123,10 @@ def test_a_name_without_a_known_suffix(tmp_path: Path, name: str, data: bytes, k
 def test_a_file_of_another_kind(tmp_path: Path, name: str, data: bytes, wanted: str) -> None:
     (tmp_path / name).write_bytes(data)
     assert wanted in error(tmp_path / name)
+
+
+@pytest.mark.parametrize("data", [b"\t" * 50000 + b"layer" + b" " * 50000, b"  \n" * 50000, b"# " * 50000, b"layers" + b" " * 50000])
+def test_hostile_texts_without_a_suffix_are_refused_at_once(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "net").write_bytes(data)
+    start = time.monotonic()
+    assert "The suffix '' is unknown." in error(tmp_path / "net") and time.monotonic() - start < 5

@@ -150,7 +150,7 @@ def foreign_messages(checked: Checked) -> Iterator[Diagnostic]:
 @check
 def files_of_boxes(checked: Checked) -> Iterator[Diagnostic]:
     """Files that Caffe's DetectionOutput writes, and netc does not."""
-    for layer in checked.layers:
+    for layer in {x.name: x for x in (*checked.layers, *checked.program.test_net.layers)}.values():
         p = layer.param.detection_output_param
         for field, asked in (
             ("save_output_param", p.save_output_param.output_directory),

@@ -53,9 +53,21 @@ def half(model: onnx.ModelProto) -> Half:
     return Half(made, work.kept)
 
 
+def _layer(node: onnx.NodeProto) -> str:
+    """The layer that a node belongs to."""
+    return node.name.rpartition("/")[0]
+
+
+def _exact(graph: onnx.GraphProto) -> set[str]:
+    """The layers that choose among boxes. They stay in float32: float16 has too few digits for coordinates."""
+    return {_layer(node) for node in graph.node if node.op_type == "NonMaxSuppression"}
+
+
 def _check_range(model: onnx.ModelProto) -> None:
+    exact = _exact(model.graph)
+    read = {name for node in model.graph.node if _layer(node) not in exact for name in node.input}
     for tensor in model.graph.initializer:
-        if tensor.data_type == FLOAT:
+        if tensor.data_type == FLOAT and tensor.name in read:
             array = numpy_helper.to_array(tensor)
             largest = float(np.abs(array).max(initial=0.0))
             if largest > LARGEST:
@@ -74,6 +86,7 @@ class _Work:
         self.copies: dict[tuple[str, int], str] = {}
         self.used: dict[tuple[str, int], TensorProto] = {}
         self.kept: dict[str, list[str]] = {}
+        self.exact = _exact(graph)
 
     def node(self, node: onnx.NodeProto) -> None:
         """Write a node in half precision, or in float32 if it must stay so."""
@@ -141,7 +154,7 @@ class _Work:
         """Whether ONNX defines the op for float16, CUDA has a kernel for it, and its values stay in the range."""
         square = node.op_type == "Mul" and len(set(node.input)) == 1
         whole = any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.TENSOR) for a in node.attribute)
-        if node.domain or square or whole or node.op_type in WIDE:
+        if node.domain or square or whole or node.op_type in WIDE or _layer(node) in self.exact:
             return False
         typed, variables = [], kernel_table.parameters(node.op_type)
         allowed = {c.type_param_str: c.allowed_type_strs for c in onnx.defs.get_schema(node.op_type, OPSET).type_constraints}

@@ -1,12 +1,13 @@
 """The kinds of data that `netc init` knows. The first kind that recognises the data writes the net."""
 
-from netc.commands.init import arrays, described, image_table, images, series, table, texts
+from netc.commands.init import arrays, boxes, described, image_table, images, series, table, texts
 from netc.commands.init.starter import Kind, Starter, Wanted
 from netc.errors import SpecError
 
 # To add a kind: write a function from Wanted to Starter in a module of its own, a function that recognises its data, a row here, and a
 # row in tests/commands/init/test_kinds.py. Order: the special kinds before the general ones.
 KINDS = (
+    Kind("boxes", boxes.recognise, boxes.starter),
     Kind("images in a table", image_table.recognise, image_table.starter, takes_labels=True),
     Kind("texts", texts.recognise, texts.starter, takes_labels=True),
     Kind("images", images.recognise, images.starter),

@@ -16,15 +16,17 @@ SPATIAL = 2  # the first spatial axis
 
 @training_op("Upsample")
 def upsample(
-    x: Value, like: Value | None = None, *, scale: list[float] | None = None, size: list[int] | None = None, mode: str, align: int
-) -> Value:
+    x: Value, like: Value | None = None, *, scale: list[float] | None = None, size: list[int] | None = None,
+    steps: list[int] | None = None, mode: str, align: int,
+) -> Value:  # fmt: skip
     """x (N, C, spatial...) with the spatial sizes of `like`, or `size`, or the present ones times `scale`.
 
-    `mode` is "nearest" or "linear". `align`: the centres of the corner pixels stay in place (align_corners).
+    `steps` are two numbers: a size d becomes (d - 1) // steps[1] * steps[0] + 1. `mode` is "nearest" or "linear". `align`: the centres of
+    the corner pixels stay in place (align_corners).
     """
     before, scale = x.shape[SPATIAL:], scale or []
     after: list[Dim] = list(size or []) if like is None else list(like.shape[SPATIAL:])
-    after = after or [scaled(d, s) for d, s in zip(before, scale, strict=True)]
+    after = after or ([stepped(d, *steps) for d in before] if steps else [scaled(d, s) for d, s in zip(before, scale, strict=True)])
     if list(before) == after and all(s == 1 for s in scale):
         return op.Identity(x)
     if not any(isinstance(d, str) for d in (*before, *after)):
@@ -32,6 +34,9 @@ def upsample(
             return _nearest(x, [int(d) for d in after], scale)
         if _differs(list(map(int, before)), list(map(int, after)), scale):
             return _interpolated(x, [int(d) for d in after], scale, align)
+    if steps and any(isinstance(d, str) for d in before):
+        wanted = op.Concat(op.Shape(x, end=SPATIAL), (op.Shape(x, start=SPATIAL) - 1) / steps[1] * steps[0] + 1, axis=0)
+        return _to_sizes(x, wanted, after, mode, align)
     if len(before) == 1:  # onnxruntime interpolates along two or three axes
         return op.Squeeze(_resized(op.Unsqueeze(x, [SPATIAL]), like, [1, *after], [1.0, *scale] if scale else [], mode, align), [SPATIAL])
     return _resized(x, like, after, scale, mode, align)
@@ -46,10 +51,27 @@ def scaled(size: Dim, scale: float) -> Dim:
     return f"{int(scale)}{size}"
 
 
+def stepped(size: Dim, more: int, less: int) -> Dim:
+    """The number of pixels with `more` steps for each `less` steps between two pixels. A name if `size` is a name."""
+    if isinstance(size, int):
+        return (size - 1) // less * more + 1
+    return f"({size}-1)/{less}*{more}+1"
+
+
+def _to_sizes(x: Value, wanted: Value, after: Sequence[Dim], mode: str, align: int) -> Value:
+    """ONNX's Resize to sizes that are known in a run."""
+    attrs: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": _coordinates(mode, align), "nearest_mode": "floor"}
+    y: Value = op.Resize(x, None, None, wanted, shape=(*x.shape[:SPATIAL], *after), **attrs)
+    return y
+
+
+def _coordinates(mode: str, align: int) -> str:
+    return "align_corners" if align else "asymmetric" if mode == "nearest" else "half_pixel"
+
+
 def _resized(x: Value, like: Value | None, after: Sequence[Dim], scale: Sequence[float], mode: str, align: int) -> Value:
     """ONNX's Resize along the spatial axes."""
-    coordinates = "align_corners" if align else "asymmetric" if mode == "nearest" else "half_pixel"
-    attrs: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": coordinates, "nearest_mode": "floor"}
+    attrs: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": _coordinates(mode, align), "nearest_mode": "floor"}
     shape = (*x.shape[:SPATIAL], *after)
     if scale:
         y: Value = op.Resize(x, None, constant(np.asarray([1.0, 1.0, *scale], np.float32)), shape=shape, **attrs)
@@ -63,8 +85,7 @@ def _resized(x: Value, like: Value | None, after: Sequence[Dim], scale: Sequence
     else:
         raise ShapeError("The new size is known only in a run.")
     # The attribute `axes` would need fewer sizes, but onnxruntime's layout optimizer breaks such nodes.
-    y = op.Resize(x, None, None, wanted, shape=shape, **attrs)
-    return y
+    return _to_sizes(x, wanted, after, mode, align)
 
 
 def _nearest(x: Value, after: Sequence[int], scale: Sequence[float]) -> Value:

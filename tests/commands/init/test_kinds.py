@@ -9,6 +9,7 @@ import pytest
 from netc import registry
 from netc.commands.init import KINDS, Wanted
 from tests.commands.init.test_starters import folder_of_images
+from tests.data.detection import scenes
 from tests.small_nets import write_arrays
 from tests.table.tables import customers, write_table
 
@@ -40,6 +41,7 @@ def days_in(path: Path) -> Path:
 
 LABELS = {"series": ("sold",), "arrays": ("label",)}  # a label that the user names
 ROWS: dict[str, Callable[[Path], Path]] = {
+    "boxes": lambda folder: scenes.write_voc(folder / "boxes"),
     "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
     "texts": lambda folder: folder_of_texts(folder / "texts"),
     "images": lambda folder: folder_of_images(folder / "photos"),

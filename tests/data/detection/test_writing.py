@@ -42,6 +42,15 @@ def test_a_database_has_the_images_and_boxes_of_its_source(options: list[str], t
             np.testing.assert_array_equal(images[number], plain[k])
 
 
+def test_show_names_the_classes_of_a_database(tmp_path: Path) -> None:
+    pytest.importorskip("lmdb")
+    scenes.write_lmdb(tmp_path / "lmdb")
+    (tmp_path / "map.prototxt").write_text(scenes.LABEL_MAP)
+    assert "Cat" in run("data", "show", tmp_path / "lmdb", "--label-map", tmp_path / "map.prototxt")
+    result = CliRunner().invoke(main, ["data", "show", "digits", "--label-map", str(tmp_path / "map.prototxt")])
+    assert result.exit_code == 2 and "'digits' has none" in result.output
+
+
 def test_a_label_map_that_is_there_numbers_the_classes(tmp_path: Path) -> None:
     pytest.importorskip("lmdb")
     names = tmp_path / "map.prototxt"
