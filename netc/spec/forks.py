@@ -121,8 +121,11 @@ FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet"), "scale_train": ("frcnn", "rfcn", "segnet", "enet")},
     "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
-    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet"))
-    | {"pre_fixed_normalizer": ("rfcn", "intel")},
+    "LossParameter": {
+        "weight_by_label_freqs": ("segnet", "enet"),
+        "class_weighting": ("segnet", "enet"),
+        "pre_fixed_normalizer": ("rfcn", "intel"),
+    },
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
     "TransformationParameter": dict.fromkeys(
