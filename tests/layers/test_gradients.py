@@ -408,8 +408,9 @@ ROWS["MultiBoxLoss"] = [
 ]  # fmt: skip
 ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {
-    "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BoxAnnotatorOHEM", "BrierScore", "CTCDecode",
-    "CalibrationError", "CharacterErrorRate", "DECLoss", "Data", "DenseImageData", "ImageSegData", "DetectionOutput", "MeanIoU",
+    "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BoxAnnotatorOHEM", "BrierScore",
+    "CTCDecode", "CalibrationError", "ContinuationIndicator",
+    "CharacterErrorRate", "DECLoss", "Data", "DenseImageData", "ImageSegData", "DetectionOutput", "MeanIoU",
     "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
     "MemoryData",
     "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "PriorBox",
