@@ -132,7 +132,7 @@ FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
         ("resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param"), ("ssd",)
     ),
     "UpsampleParameter": dict.fromkeys(("scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w"), ("segnet", "enet")),
-}
+}  # fmt: skip
 
 # By message: fields of forks that choose devices, number formats or memory, and never what a layer computes.
 WITHOUT_EFFECT: dict[str, dict[str, tuple[str, ...]]] = {
