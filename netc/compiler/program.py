@@ -23,7 +23,16 @@ from netc import netc_pb2 as pb
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
 from netc.compiler.metadata import (
-    average_facts, channel_facts, dynamic_sizes, meanings, noise_facts, pin_text, plain_inputs, random_facts, reset_facts, state_facts,
+    average_facts,
+    channel_facts,
+    dynamic_sizes,
+    meanings,
+    noise_facts,
+    pin_text,
+    plain_inputs,
+    random_facts,
+    reset_facts,
+    state_facts,
     tensor_facts,
 )  # fmt: skip
 from netc.compiler.raw_columns import named_outputs, table_facts
