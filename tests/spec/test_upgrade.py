@@ -35,7 +35,7 @@ def test_every_v1_type_has_its_name() -> None:
     registry.load()
     names = [name for name in pb.V1LayerParameter.LayerType.keys() if name != "NONE"]  # noqa: SIM118
     net = parse_prototxt(" ".join(f"layers {{ type: {name} }}" for name in names)).message
-    assert len(net.layer) == 39 + 5  # those of forks
+    assert len(net.layer) == 39 + 8  # those of forks
     assert {layer.type for layer in net.layer} <= registry.layer.keys()
     assert REFERENCE
 
