@@ -55,6 +55,7 @@ TYPES: dict[str, ForkType] = {
     "BiasChannel": ForkType(("deeplab", "pspnet"), "bias_channel_param"),
     "BoxAnnotatorOHEM": ForkType(("rfcn", "intel"), "box_annotator_ohem_param"),
     "CenterLoss": ForkType(("face",), "center_loss_param"),
+    "ChannelNorm": ForkType(("flownet",), "channel_norm_param"),
     "ContinuationIndicator": ForkType(("intel", "crnn"), "continuation_indicator_param"),
     "ConvolutionDepthwise": ForkType(("depthwise",), "convolution_param"),
     "Correlation": ForkType(("flownet",), "correlation_param"),
@@ -66,6 +67,7 @@ TYPES: dict[str, ForkType] = {
     "DetectionEvaluate": ForkType(("ssd",), "detection_evaluate_param"),
     "DetectionOutput": ForkType(("ssd",), "detection_output_param"),
     "DomainTransform": ForkType(("deeplab", "pspnet"), "domain_transform_param"),
+    "Downsample": ForkType(("flownet",), "downsample_param"),
     "FlowWarp": ForkType(("flownet",), "flow_warp_param"),
     "ImResize": ForkType(("rtpose",), "imresize_param"),
     "ImageLabelmapData": ForkType(("hed",), "image_data_param"),
@@ -78,6 +80,7 @@ TYPES: dict[str, ForkType] = {
     "MarginInnerProduct": ForkType(("sphereface",), "margin_inner_product_param"),
     "MatRead": ForkType(("deeplab", "pspnet"), "mat_read_param"),
     "MatWrite": ForkType(("deeplab", "pspnet"), "mat_write_param"),
+    "Mean": ForkType(("flownet",), "mean_param"),
     "MultiBoxLoss": ForkType(("ssd",), "multibox_loss_param"),
     "MultiStageMeanfield": ForkType(("crfrnn",), "multi_stage_meanfield_param"),
     "Nms": ForkType(("rtpose",), "nms_param"),
@@ -85,7 +88,7 @@ TYPES: dict[str, ForkType] = {
     "PSROIPooling": ForkType(("rfcn", "intel"), "psroi_pooling_param"),
     "Permute": ForkType(("ssd",), "permute_param"),
     "PriorBox": ForkType(("ssd",), "prior_box_param"),
-    "Proposal": ForkType(("intel",), "proposal_param"),
+    "Proposal": ForkType(("frcnn", "intel"), "proposal_param"),
     "ROIPooling": ForkType(("frcnn", "intel"), "roi_pooling_param"),
     "ReLU6": ForkType(("yolo",), "relu6_param"),
     "RegionLoss": ForkType(("yolo", "yolov2"), "region_loss_param"),
@@ -145,12 +148,14 @@ WITHOUT_EFFECT: dict[str, dict[str, tuple[str, ...]]] = {
         "multinode": ("intel",),
     },
     "NetParameter": {
+        "compile_net_state": ("intel",),
         "default_backward_math": ("nvidia",), "default_backward_type": ("nvidia",), "default_conv_algos_override": ("nvidia",),
         "default_cudnn_math_override": ("nvidia",), "default_forward_math": ("nvidia",), "default_forward_type": ("nvidia",),
         "eltwise_mem_sharing": ("nvidia",), "engine": ("intel",), "global_grad_scale": ("nvidia",),
         "global_grad_scale_adaptive": ("nvidia",), "global_grad_scale_param": ("nvidia",), "mem_param": ("pspnet",),
         "reduce_buckets": ("nvidia",),
     },
+    "ReLUParameter": {"fuse": ("intel",)},
     "SolverParameter": {"solver_data_type": ("nvidia",), "store_blobs_in_old_format": ("nvidia",)},
     "TransformationParameter": {"use_gpu_transform": ("nvidia",)},
 }  # fmt: skip
@@ -180,7 +185,10 @@ NUMBERS: dict[tuple[str, int], Move] = {
     ("DenseImageData", 138): Move("dense_image_data_param"),  # SegNet
     ("Interp", 143): Move("interp_param"),  # DeepLab, PSPNet
     ("Interp", 163): Move("interp_param"),  # PSPNet's first version
+    ("PSROIPooling", 149): Move("psroi_pooling_param"),  # copies of R-FCN's layers in newer Caffe
     ("PSROIPooling", 153): Move("psroi_pooling_param"),  # Intel Caffe
+    ("Proposal", 201): Move("proposal_param"),
+    ("ROIPooling", 147): Move("roi_pooling_param"),  # copies of R-FCN's layers in newer Caffe
     ("ROIPooling", 150): Move("roi_pooling_param"),  # PSPNet's first version
     ("ROIPooling", 154): Move("roi_pooling_param"),  # Intel Caffe
     ("Reorg", 149): Move("reorg_param"),  # YOLO

@@ -33,10 +33,9 @@ class LayerText:
         name, type_ = self.tokens.stated(self.start, "name", "type")
         return name, type_
 
-    @property
-    def has_unknown_type(self) -> bool:
-        """Whether no layer type has this name, and none is likely to be meant."""
-        return is_unknown(self.owners[1])
+    def has_unknown_type(self, field: str) -> bool:
+        """Whether nobody knows the layer's type, which has a field that netc lacks."""
+        return bool(self.unknown) or is_unknown(self.owners[1], field)
 
     def takes(self, path: FieldPath) -> bool:
         """Whether an unknown field of the message at `path` is one that the plug-in may know."""
@@ -69,7 +68,7 @@ class LayerText:
         foreign = plugin_fields.own(self.foreign) if self.foreign is not None else {}
         plugin_fields.merge(layer, {**self.values, **foreign})
         if self.unknown:
-            text, suggestion = unknown_type(self.owners[1])
+            text, suggestion = unknown_type(self.owners[1], any(name.endswith("_param") for name in self.unknown))
             at = reading.positions.get((*self.path, "type"), reading.positions[self.path])
             reading.error(at, f"Layer {self.owners[0]!r}: {text}", suggestion, kind=text)
 

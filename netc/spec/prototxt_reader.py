@@ -77,8 +77,9 @@ def _stranger(reading: Reading, tokens: Tokens, token: Token, message: Any, path
     """
     layer = tokens.layer if tokens.layer and path[: len(tokens.layer.path)] == tokens.layer.path else None
     if layer:
-        if layer.has_unknown_type or reading.drops(token.at, message.DESCRIPTOR.name, token.text, path, *layer.owners):
-            layer.unknown += [token.text] if layer.has_unknown_type else []
+        unknown = layer.has_unknown_type(token.text)
+        if unknown or reading.drops(token.at, message.DESCRIPTOR.name, token.text, path, *layer.owners):
+            layer.unknown += [token.text] if unknown else []
             skip(tokens)
             return message, None
         if layer.takes(path):

@@ -202,3 +202,21 @@ def permute(ctx, x):
     assert result.exit_code == 2 and "does not read `permute_param`" in result.stderr
     result = netc("check", tmp_path / "n.prototxt", "--plugin", tmp_path / "mine.py")
     assert result.exit_code == 0 and "The plug-in's layer type Permute replaces netc's own." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("layer", "wanted"),
+    [
+        ('type: "MarginInnerProduct" margin_inner_product_param { num_output: 3 }', "It is a layer type of SphereFace (wy1iu/sphereface)."),
+        ('type: "Regional" regional_param { a: 1 b { c: 2 } } twice: 3', "with `--plugin FILE`"),
+        ('type: "Qqzz9" qqzz9_param { a: 1 }', "and no fork that netc knows. A plug-in can add it"),
+    ],
+)
+def test_an_unknown_type_is_one_error_whatever_its_fields(tmp_path: Path, layer: str, wanted: str) -> None:
+    text = "".join(f'layer {{ name: "t{k}" bottom: "data" top: "t{k}" {layer} }}\n' for k in range(12))
+    (tmp_path / "n.prototxt").write_text(INPUT + text)
+    for command in ("check", "convert"):
+        result = netc(command, tmp_path / "n.prototxt")
+        assert result.exit_code == 2 and wanted in result.stderr and "netc: 2 errors" not in result.stderr
+        assert result.stderr.count("There is no layer type") == 1
+        assert "and 11 more of this kind, at lines 3, 4, 5, 6, 7 and 6 more" in result.stderr
