@@ -81,7 +81,7 @@ def report(program: Program, everything: bool = False) -> Report:
         ops,
         lacks,
         seen,
-        missing + program.missing_means,
+        missing + program.compilation.nets.missing_means,
         warned,
     )
 
@@ -119,7 +119,7 @@ def _shared_rows(seen: Iterable[Seen]) -> Iterator[Diagnostic]:
 def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
     """The number of op types of each model, and the ops that providers lack. The model to deploy contains the mean of the data."""
     graphs = {"training": program.plain_graph("train")} if program.trains else {}
-    graphs |= {"deployed": program.deploy[0].graph} if not program.missing_means else {}
+    graphs |= {"deployed": program.deploy[0].graph} if not program.compilation.nets.missing_means else {}
     kept = {name: simplify(graph) for name, graph in graphs.items()}
     kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # Python runs between parts of it, on the CPU
     needed = {name: needs(graph) for name, graph in kept.items()}

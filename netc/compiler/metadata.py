@@ -1,6 +1,7 @@
 """Parts of a model's metadata: states, random numbers, inputs, dynamic sizes, and why a batch size is fixed."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from netc import netc_pb2 as pb
@@ -9,10 +10,11 @@ from netc.compiler.lower import SYMBOLIC
 from netc.data import Description
 from netc.errors import Diagnostic
 from netc.fillers import Zeros
-from netc.graph.contract import NEXT
+from netc.graph.contract import BATCH, NEXT
 from netc.graph.emit import input_name
-from netc.graph.ir import Graph, Node, Value
-from netc.graph.leaves import NoiseInfo, StateInfo
+from netc.graph.ir import Graph, Node, Value, leaf
+from netc.graph.leaves import InputInfo, NoiseInfo, StateInfo
+from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import dtype_name
 from netc.net.model import ResolvedNet
 from netc.runtime.averages import WEIGHT, average_of
@@ -124,3 +126,14 @@ def channel_facts(source: Description) -> dict[str, Any]:
 def tensor_facts(value: Value) -> dict[str, Any]:
     """The name, data type and shape of an input."""
     return {"name": value.node.name, "dtype": dtype_name(value.dtype), "shape": list(value.shape)}
+
+
+def plain_inputs(graph: Graph) -> Graph:
+    """Return `graph` with the input `batch/data` renamed to `data`."""
+
+    def rule(node: Node) -> tuple[Value, ...] | None:
+        if node.key != ("netc", "Input") or not isinstance(node.info, InputInfo):
+            return None
+        return (leaf("Input", node.types[0].dtype, node.types[0].shape, info=replace(node.info, name=BATCH.bare(node.name))),)
+
+    return rewrite(graph, rule)

@@ -8,7 +8,7 @@ from netc import data
 from netc.compiler.diagnose import rate_errors, source_errors, width_errors
 from netc.compiler.lower import Lowered, lower_judged, lower_part, lower_symbolic
 from netc.compiler.raw_columns import column_errors, table_of
-from netc.errors import Diagnostic, Place, SpecError
+from netc.errors import DataError, Diagnostic, Place, SpecError
 from netc.graph.tensor_type import Dim
 from netc.net.model import TEST, TRAIN, ResolvedNet
 from netc.net.phases import State, has_data, hides_data, no_data, stages_of_data
@@ -149,6 +149,11 @@ class JobNets:
         made = {id(net): net for net in self.test_nets}
         lowered = {which: lower_symbolic(net, self.job.seed) for which, net in made.items()}
         return tuple(lowered[id(net)] for net in self.test_nets)
+
+    @property
+    def missing_means(self) -> list[DataError]:
+        """The errors of mean files that do not exist. The deployed net contains the means, so it cannot be made without them."""
+        return [error for layer in self.test_nets[0].sources if layer.reader and (error := layer.reader.missing_mean)]
 
     @cached_property
     def deployed(self) -> ResolvedNet:

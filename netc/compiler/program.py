@@ -29,6 +29,7 @@ from netc.compiler.metadata import (
     meanings,
     noise_facts,
     pin_text,
+    plain_inputs,
     random_facts,
     reset_facts,
     state_facts,
@@ -36,13 +37,12 @@ from netc.compiler.metadata import (
 )  # fmt: skip
 from netc.compiler.raw_columns import named_outputs, table_facts
 from netc.compiler.step import StepGraphs, watch_graph
-from netc.errors import DataError, Diagnostic
+from netc.errors import Diagnostic
 from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, Node, Value, leaf
-from netc.graph.leaves import InputInfo, NoiseInfo
+from netc.graph.ir import Graph, Node, Value
+from netc.graph.leaves import NoiseInfo
 from netc.graph.passes import freeze, resizable, simplify
-from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
 from netc.net.model import ResolvedNet
 from netc.runtime.backend import Backend
@@ -120,11 +120,6 @@ class Program:
     def deploy(self) -> tuple[Lowered, Dim]:
         """The net without labels and losses, and its batch size."""
         return self.compilation.nets.deploy
-
-    @property
-    def missing_means(self) -> list[DataError]:
-        """The errors of mean files that do not exist. The deployed net contains the means, so it cannot be made without them."""
-        return [error for layer in self.test_net.sources if layer.reader and (error := layer.reader.missing_mean)]
 
     @cached_property
     def stages(self) -> tuple["Program", ...]:
@@ -228,7 +223,7 @@ class Program:
             graph = resizable(graph, poolings) or graph
         outputs = {OUT.bare(name): value for name, value in graph.outputs.items()}
         outputs = named_outputs(self.test_net, outputs, self.classes)
-        graph = _plain_inputs(replace(graph, outputs=outputs))
+        graph = plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("open" if states is None else "model", graph, PORTABLE) | {"batch": inputs, "classes": list(self.classes)}
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
@@ -247,7 +242,7 @@ class Program:
     @property
     def pinned(self) -> list[Diagnostic]:
         """Why the deployed net accepts only certain sizes of batches or sequences; empty if it accepts any."""
-        if self.missing_means:
+        if self.compilation.nets.missing_means:
             return []
         lowered, batch = self.deploy
         takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
@@ -300,14 +295,3 @@ def checked(made: Compilation, backend: Backend = PORTABLE, needs_solver: bool =
     """Return the program of a compilation after all checks, see `Compilation.check`."""
     made.check(needs_solver, needs_length)
     return Program(made, backend)
-
-
-def _plain_inputs(graph: Graph) -> Graph:
-    """Return `graph` with the input `batch/data` renamed to `data`."""
-
-    def rule(node: Node) -> tuple[Value, ...] | None:
-        if node.key != ("netc", "Input") or not isinstance(node.info, InputInfo):
-            return None
-        return (leaf("Input", node.types[0].dtype, node.types[0].shape, info=replace(node.info, name=BATCH.bare(node.name))),)
-
-    return rewrite(graph, rule)

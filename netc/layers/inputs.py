@@ -38,6 +38,21 @@ def data_(ctx: Context) -> tuple[Value, ...]:
     return (_transformed(ctx, tops[0]), *tops[1:]) if ctx.phase == DEPLOY else tops
 
 
+@layer("ContinuationIndicator", stem="indicator", bottoms=(0, 0))
+def continuation_indicator(ctx: Context) -> Value:
+    """The `cont` (T, N) of a recurrent layer: 0 at the first of `time_step` steps and 1 at the others.
+
+    It is the same for each of the `batch_size` sequences.
+    """
+    p = ctx.param.continuation_indicator_param
+    for field in ("time_step", "batch_size"):
+        if getattr(p, field) < 1:
+            raise ctx.error(f"`{field}` is missing. Expected 1 or more.", "continuation_indicator_param", field)
+    cont = np.ones((p.time_step, p.batch_size), np.float32)
+    cont[0] = 0
+    return constant(cont)
+
+
 @layer("DummyData", bottoms=(0, 0), tops=(1, None), source=True)
 def dummy_data(ctx: Context) -> tuple[Value, ...]:
     """Blobs of given shapes, filled by data_filler. A constant filler runs once, a random one in each step."""

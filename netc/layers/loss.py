@@ -4,7 +4,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data import read_blob
-from netc.errors import ShapeError
+from netc.errors import ShapeError, SpecError
 from netc.graph.ir import Value, cast, constant, op, stop
 from netc.graph.training_ops import loss
 from netc.graph.training_ops.activation import softplus
@@ -14,7 +14,7 @@ from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.layers.weights import mean_of_labels, mean_of_rows
 from netc.registry import layer
-from netc.spec.places import Places
+from netc.spec.places import Places, there
 
 LEAST_PROBABILITY = 1e-20
 
@@ -209,7 +209,10 @@ def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
     if gain is None and not source:
         raise ctx.error("The matrix H is missing. Add it as a third bottom, or as the file `source`.", "infogain_loss_param")
     if gain is None:
-        array = read_blob(Places.of(ctx.layer.document).find(source))
+        places = Places.of(ctx.layer.document)
+        if not there(places.find(source)):
+            raise SpecError(ctx.diagnostic(places.missing(source).text, ("infogain_loss_param", "source"), kind=places.kind))
+        array = read_blob(places.find(source))
         gain = constant(array.reshape(array.shape[-2:]) if array.size == classes * classes else array)
     if merged(gain.shape) != classes * classes:
         wanted = f"{dims(gain.shape)}; for {classes} classes it must be {classes}x{classes}"

@@ -182,8 +182,9 @@ def _check_allowed(ctx: Context) -> None:
     text = f"It runs code of the module {p.module!r}. "
     if not ctx.layer.document.allow_python:
         folder = Path(ctx.layer.document.path).resolve().parent
-        here = _is_here(p.module, [folder, *map(Path, sys.path)])
-        where = "" if here else f" The module, with the class {p.layer!r}, is neither in {str(folder)!r} nor on Python's path."
+        here = _is_here(p.module, [Path.cwd(), folder, *map(Path, sys.path)])
+        places = f"neither in the current folder, nor in {str(folder)!r}, nor on Python's path"
+        where = "" if here else f" The module, with the class {p.layer!r}, is {places}."
         raise _absent(ctx, f"{text}If you trust it, add `--allow-python`.{where}")
     if (Path(ctx.layer.document.path).resolve().parent / "manifest.json").is_file():
         raise ctx.error(text + "A net from a zoo may not run Python.", "python_param")

@@ -26,10 +26,15 @@ FORKS = {
     "senet": ("SENet", "hujie-frank/SENet"),
     "face": ("CenterLoss", "ydwen/caffe-face"),
     "amsoftmax": ("AM-Softmax", "happynear/AMSoftmax"),
+    "crnn": ("CRNN", "yalecyu/crnn.caffe"),
+    "sphereface": ("SphereFace", "wy1iu/sphereface"),
+    "lsoftmax": ("L-Softmax", "wy1iu/LargeMargin_Softmax_Loss"),
+    "lstm": ("caffe-lstm", "junhyukoh/caffe-lstm"),
+    "faces": ("caffe-windows", "happynear/caffe-windows"),
+    "rtpose": ("OpenPose", "CMU-Perceptual-Computing-Lab/caffe_rtpose"),
+    "hed": ("HED", "s9xie/hed"),
     "crfrnn": ("CRF-RNN", "torrvision/crfasrnn"),
     "flownet": ("FlowNet 2", "lmb-freiburg/flownet2"),
-    "hed": ("HED", "s9xie/hed"),
-    "sphereface": ("SphereFace", "wy1iu/sphereface"),
 }
 
 
@@ -51,9 +56,10 @@ TYPES: dict[str, ForkType] = {
     "BoxAnnotatorOHEM": ForkType(("rfcn", "intel"), "box_annotator_ohem_param"),
     "CenterLoss": ForkType(("face",), "center_loss_param"),
     "ChannelNorm": ForkType(("flownet",), "channel_norm_param"),
-    "ContinuationIndicator": ForkType(("intel",), "continuation_indicator_param"),
+    "ContinuationIndicator": ForkType(("intel", "crnn"), "continuation_indicator_param"),
     "ConvolutionDepthwise": ForkType(("depthwise",), "convolution_param"),
     "Correlation": ForkType(("flownet",), "correlation_param"),
+    "CtcLoss": ForkType(("crnn", "intel"), "ctc_loss_param"),
     "DenseCRF": ForkType(("deeplab", "pspnet"), "dense_crf_param"),
     "DenseImageData": ForkType(("segnet", "enet"), "dense_image_data_param"),
     "DepthwiseConvolution": ForkType(("depthwise", "yolo"), "convolution_param"),
@@ -63,22 +69,26 @@ TYPES: dict[str, ForkType] = {
     "DomainTransform": ForkType(("deeplab", "pspnet"), "domain_transform_param"),
     "Downsample": ForkType(("flownet",), "downsample_param"),
     "FlowWarp": ForkType(("flownet",), "flow_warp_param"),
+    "ImResize": ForkType(("rtpose",), "imresize_param"),
     "ImageLabelmapData": ForkType(("hed",), "image_data_param"),
     "ImageSegData": ForkType(("deeplab", "pspnet"), "image_data_param"),
     "Interp": ForkType(("deeplab", "pspnet"), "interp_param"),
     "L1Loss": ForkType(("flownet",), "l1_loss_param"),
     "LabelSpecificAdd": ForkType(("amsoftmax",), "label_specific_add_param"),
+    "LargeMarginInnerProduct": ForkType(("lsoftmax",), "largemargin_inner_product_param"),
+    "Lstm": ForkType(("lstm", "crnn"), "lstm_param"),
     "MarginInnerProduct": ForkType(("sphereface",), "margin_inner_product_param"),
     "MatRead": ForkType(("deeplab", "pspnet"), "mat_read_param"),
     "MatWrite": ForkType(("deeplab", "pspnet"), "mat_write_param"),
     "Mean": ForkType(("flownet",), "mean_param"),
     "MultiBoxLoss": ForkType(("ssd",), "multibox_loss_param"),
     "MultiStageMeanfield": ForkType(("crfrnn",), "multi_stage_meanfield_param"),
+    "Nms": ForkType(("rtpose",), "nms_param"),
     "Normalize": ForkType(("ssd",), "norm_param"),
     "PSROIPooling": ForkType(("rfcn", "intel"), "psroi_pooling_param"),
     "Permute": ForkType(("ssd",), "permute_param"),
     "PriorBox": ForkType(("ssd",), "prior_box_param"),
-    "Proposal": ForkType(("intel",), "proposal_param"),
+    "Proposal": ForkType(("frcnn", "intel"), "proposal_param"),
     "ROIPooling": ForkType(("frcnn", "intel"), "roi_pooling_param"),
     "ReLU6": ForkType(("yolo",), "relu6_param"),
     "RegionLoss": ForkType(("yolo", "yolov2"), "region_loss_param"),
@@ -86,14 +96,17 @@ TYPES: dict[str, ForkType] = {
     "Resample": ForkType(("flownet",), "resample_param"),
     "SegAccuracy": ForkType(("deeplab", "pspnet"), "seg_accuracy_param"),
     "SegmentationEvaluate": ForkType(("yolo",), "segmentation_evaluate_param"),
+    "SequenceAccuracy": ForkType(("crnn",), "sequence_accuracy_param"),
     "ShuffleChannel": ForkType(("shufflenet",), "shuffle_channel_param"),
+    "SmoothL1Loss": ForkType(("frcnn", "intel"), "smooth_l1_loss_param"),
     "SmoothL1LossOHEM": ForkType(("rfcn", "intel"), "loss_param"),
     "SoftmaxWithLossOHEM": ForkType(("rfcn", "intel"), "loss_param"),
-    "SmoothL1Loss": ForkType(("frcnn", "intel"), "smooth_l1_loss_param"),
     "SpatialDropout": ForkType(("intel",), "spatial_dropout_param"),
+    "TripletLoss": ForkType(("faces",), "triplet_loss_param"),
     "UniqueLabel": ForkType(("deeplab", "pspnet"), "unique_label_param"),
     "Upsample": ForkType(("segnet", "enet", "yolo"), "upsample_param"),
     "VideoData": ForkType(("ssd", "intel", "nvidia"), "video_data_param"),
+    "WarpCTC": ForkType(("crnn",), "warpctc_param"),
     "YoloDetectionOutput": ForkType(("yolo",), "yolo_detection_output_param"),
     "YoloSeg": ForkType(("yolo",), "yolo_seg_param"),
     "Yolov3": ForkType(("yolo",), "yolov3_param"),
@@ -108,15 +121,18 @@ FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet"), "scale_train": ("frcnn", "rfcn", "segnet", "enet")},
     "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
-    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet"))
-    | {"pre_fixed_normalizer": ("rfcn", "intel")},
+    "LossParameter": {
+        "weight_by_label_freqs": ("segnet", "enet"),
+        "class_weighting": ("segnet", "enet"),
+        "pre_fixed_normalizer": ("rfcn", "intel"),
+    },
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
     "TransformationParameter": dict.fromkeys(
         ("resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param"), ("ssd",)
     ),
     "UpsampleParameter": dict.fromkeys(("scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w"), ("segnet", "enet")),
-}
+}  # fmt: skip
 
 # By message: fields of forks that choose devices, number formats or memory, and never what a layer computes.
 WITHOUT_EFFECT: dict[str, dict[str, tuple[str, ...]]] = {
@@ -129,6 +145,7 @@ WITHOUT_EFFECT: dict[str, dict[str, tuple[str, ...]]] = {
     "EltwiseParameter": {"engine": ("intel",)},
     "InnerProductParameter": {"engine": ("intel",)},
     "LayerParameter": {
+        "quantization_param": ("intel",),
         "backward_math": ("nvidia",), "backward_type": ("nvidia",), "cudnn_math_override": ("nvidia",), "debug": ("nvidia",),
         "engine": ("intel",), "forward_math": ("nvidia",), "forward_type": ("nvidia",), "mn_activation_param": ("intel",),
         "multinode": ("intel",),
@@ -171,7 +188,10 @@ NUMBERS: dict[tuple[str, int], Move] = {
     ("DenseImageData", 138): Move("dense_image_data_param"),  # SegNet
     ("Interp", 143): Move("interp_param"),  # DeepLab, PSPNet
     ("Interp", 163): Move("interp_param"),  # PSPNet's first version
+    ("PSROIPooling", 149): Move("psroi_pooling_param"),  # copies of R-FCN's layers in newer Caffe
     ("PSROIPooling", 153): Move("psroi_pooling_param"),  # Intel Caffe
+    ("Proposal", 201): Move("proposal_param"),
+    ("ROIPooling", 147): Move("roi_pooling_param"),  # copies of R-FCN's layers in newer Caffe
     ("ROIPooling", 150): Move("roi_pooling_param"),  # PSPNet's first version
     ("ROIPooling", 154): Move("roi_pooling_param"),  # Intel Caffe
     ("Reorg", 149): Move("reorg_param"),  # YOLO

@@ -140,8 +140,12 @@ WARNED = {
     ),
     "average_of_everything": (HEAD + END + SOLVER.replace("base", "ema: 0.99, base"), "averages about 100 iterations, but the run has 60"),
     "no_length": (HEAD + END + SOLVER.replace(", max_iter: 60", ""), "The length of the training is missing."),
-    "one_phase": (HEAD.replace(", test_fraction: 0.2", ", include: {phase: TRAIN}") + END + SOLVER, "No data layer runs in phase TEST: 'data'"),
-    "same_name": (HEAD + "  - Dropout: {name: ip1}\n" + END.replace("10", "10, name: ip1") + SOLVER, "has the same name. netc calls this one"),
+    "one_phase": (
+        HEAD.replace(", test_fraction: 0.2", ", include: {phase: TRAIN}") + END + SOLVER, "No data layer runs in phase TEST: 'data'",
+    ),
+    "same_name": (
+        HEAD + "  - Dropout: {name: ip1}\n" + END.replace("10", "10, name: ip1") + SOLVER, "has the same name. netc calls this one",
+    ),
     "no_matrices": (HEAD + END + SOLVER.replace("base", "type: Muon, base"), "AdamW updates all parameters"),
     "zero_start": (HEAD + "  - InnerProduct: {num_output: 9}\n  - ReLU\n" + END + SOLVER, "all weights start at 0"),
     "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "without an activation"),

@@ -19,7 +19,7 @@ def test_loss_and_gradients(weight: float) -> None:
     far = X - CENTERS[LABELS]
     got = forward(layer, given={"c.center": CENTERS}, x=X, label=LABELS)
     np.testing.assert_allclose(got["y"], (far**2).sum() / 10, rtol=1e-6)
-    found = gradient(layer, "y", np.float32(weight), {"c.center": CENTERS}, x=X, label=LABELS)  # type: ignore[arg-type]  # any number
+    found = gradient(layer, "y", np.asarray(weight), {"c.center": CENTERS}, x=X, label=LABELS)
     np.testing.assert_allclose(found["x"], weight * far / 5, rtol=1e-5)
     pulled = np.zeros_like(CENTERS)
     for k in range(3):

@@ -389,7 +389,8 @@ ROWS |= {
     ],
     "SmoothL1LossOHEM": [
         ("SmoothL1LossOHEM: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)}),
-        ("SmoothL1LossOHEM: {bottom: [x, y, label], top: [l, own], normalization: PRE_FIXED, pre_fixed_normalizer: 5}\nSilence: {bottom: own}",
+        ("SmoothL1LossOHEM: {bottom: [x, y, label], top: [l, own], normalization: PRE_FIXED, pre_fixed_normalizer: 5}\n"
+         "Silence: {bottom: own}",
          {"x": normal(3, 4, 2, 1), "y": normal(3, 4, 2, 1), "label": normal(3, 4, 2, 1)}),
     ],
     "SmoothL1Loss": [
@@ -407,7 +408,8 @@ ROWS["MultiBoxLoss"] = [
 ]  # fmt: skip
 ROWS["LSTM"] += [(f"LSTM: {{bottom: x, {FILLED}, proj_size: 2}}", {"x": 0.5 * np.random.default_rng(2).normal(size=(4, 2, 3))})]
 NO_GRADIENT = {
-    "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BoxAnnotatorOHEM", "BrierScore", "CTCDecode", "CalibrationError",
+    "AUC", "Accuracy", "AdjustedRandIndex", "AnnotatedData", "ArgMax", "AveragePrecision", "BoxAnnotatorOHEM", "BrierScore",
+    "CTCDecode", "CalibrationError", "ContinuationIndicator",
     "CharacterErrorRate", "DECLoss", "Data", "DenseImageData", "ImageSegData", "DetectionOutput", "MeanIoU",
     "DetectionEvaluate", "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE",
     "MemoryData",

@@ -100,6 +100,7 @@ ROWS: dict[str, Any] = {
     "InfogainLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; infogain_loss_param loss_param; loss; deployed as Softmax; whole mean; "
     "reads 1; label",
     "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
+    "ContinuationIndicator": "indicator:  > indicator; 0/1; continuation_indicator_param",
     "Input": "data:  > data; 0/1 or more; input_param",
     "InstanceNorm": "norm1: x > norm1; 1/1; instance_norm_param; 1 x + 0",
     "Interp": "interp1: x > interp1; 1 to 2/1; interp_param",

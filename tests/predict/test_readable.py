@@ -68,7 +68,7 @@ def test_lines_of_text(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "o.json").read_text())[0]["text"] == words[0]
     save(found, str(tmp_path / "o.npz"))
     assert np.load(tmp_path / "o.npz")["text"].shape == (9, 10)
-    with pytest.raises(DataError, match="this model predicts none"):
+    with pytest.raises(DataError, match="This model predicts neither"):
         save(found[:1], str(tmp_path / "o.png"))
 
 
@@ -134,5 +134,5 @@ def test_other_outputs_stay_arrays() -> None:
     assert many is not None
     with pytest.raises(DataError, match="at most 256 classes"):
         _ = many.picture
-    with pytest.raises(DataError, match="predicts none"):
+    with pytest.raises(DataError, match="predicts neither"):
         _ = Prediction("x", outputs, ()).picture

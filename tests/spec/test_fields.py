@@ -11,7 +11,9 @@ registry.load()
 SHARED = {
     "AnnotatedData": {"scale", "mirror", "crop_size", "mean_file"},
     "Data": {"scale", "mirror", "crop_size", "mean_file"},
+    "DenseImageData": {"mean_file"},
     "ImageData": {"scale", "mirror", "crop_size", "mean_file"},
+    "ImageSegData": {"scale", "mirror", "crop_size", "mean_file"},
     "WindowData": {"scale", "mirror", "crop_size", "mean_file"},
 }
 

@@ -33,7 +33,7 @@ def annotated_of(request: Request) -> Annotated:
     param, own = request.layer.data_param, request.layer.annotated_data_param
     if not request.source:
         text = "`source` is missing. Expected a database, a folder with boxes, a .json or .csv file, or the name of a data set."
-        raise DataError(text, field="source")
+        raise DataError(places_of(request).kind(None, text, field="source"))
     record = catalogue.record(request.source)
     if record is not None:
         if record.reader != "boxes":

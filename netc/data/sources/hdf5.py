@@ -32,7 +32,8 @@ def hdf5_data(request: Request) -> Table:
     if request.layer.HasField("transform_param"):
         raise DataError("HDF5Data cannot have a `transform_param`, as its arrays may have any shape.")
     if not request.source:
-        raise DataError("`source` is missing. Expected a text file that lists HDF5 files.", field="source")
+        text = "`source` is missing. Expected a text file that lists HDF5 files."
+        raise DataError(places_of(request).kind(None, text, field="source"))
     names, files = list(request.layer.top), _listed(request)
     columns = [_column(files, name) for name in names]
     rows = {name: int(column.ends[-1]) for name, column in zip(names, columns, strict=True)}
