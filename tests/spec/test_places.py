@@ -180,7 +180,7 @@ def test_images_of_stated_size_without_their_list(tmp_path: Path) -> None:
         and not (tmp_path / "runs/paths/1").exists()
     )
     (tmp_path / "net.prototxt").write_text(NET % ("ImageData", 'image_data_param { source: "data/list.txt" batch_size: 2 }'))
-    assert netc("check", path).exit_code == 2
+    assert netc("check", path).exit_code == 0 and netc("check", path, "--data").exit_code == 2
 
 
 @pytest.mark.parametrize("make", MAKERS)
