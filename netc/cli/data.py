@@ -75,9 +75,7 @@ def show(
 
     Examples: netc data show mnist; netc data show nets/lenet.yaml
 
-    netc data show people.csv --label age -o people.html
-
-    netc data show photos.yaml --augmented -o page.html
+    netc data show people.csv --label age -o people.html; netc data show photos.yaml --augmented
     """
     import shutil
 

@@ -105,26 +105,13 @@ def lower_part(
     sinks: dict[str, Value] = {}
     losses, readings = list[Value](), list[Reading]()
     errors, broken, kept = list[Diagnostic](), set[str](), list[Layer]()
-    regions = frozenset(x.bottoms[k] for x in net.layers if (k := x.kind.regions) is not None and k < len(x.bottoms))
+    regions = _regions(net)
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(
-            layer,
-            layer.phase or net.phase,
-            batch,
-            seed,
-            shared,
-            states,
-            updates,
-            sinks,
-            net.described,
-            steps,
-            net.epoch,
-            net.rates,
-            regions=regions,
-        )
+        facts = (net.described, steps, net.epoch, net.rates, regions)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, *facts)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -142,6 +129,11 @@ def lower_part(
     graph = _graph(net, versions, losses, sinks, updates)
     parameters = tuple(s for s in states.values() if s.node.state.kind == "parameter")
     return Lowered(net, graph, versions, parameters, tuple(states.values()), tops_of, blobs_of, tuple(readings)), errors
+
+
+def _regions(net: ResolvedNet) -> frozenset[str]:
+    """The blobs with regions of images."""
+    return frozenset(x.bottoms[k] for x in net.layers if (k := x.kind.regions) is not None and k < len(x.bottoms))
 
 
 def _graph(

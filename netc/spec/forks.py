@@ -121,15 +121,18 @@ FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "DenseImageDataParameter": {"label_divide_factor": ("enet",)},
     "DropoutParameter": {"sample_weights_test": ("segnet", "enet"), "scale_train": ("frcnn", "rfcn", "segnet", "enet")},
     "ImageDataParameter": dict.fromkeys(("ignore_label", "label_type"), ("deeplab", "pspnet")),
-    "LossParameter": dict.fromkeys(("weight_by_label_freqs", "class_weighting"), ("segnet", "enet"))
-    | {"pre_fixed_normalizer": ("rfcn", "intel")},
+    "LossParameter": {
+        "weight_by_label_freqs": ("segnet", "enet"),
+        "class_weighting": ("segnet", "enet"),
+        "pre_fixed_normalizer": ("rfcn", "intel"),
+    },
     "PoolingParameter": {"ceil_mode": ("intel", "face", "senet")},
     "SolverParameter": dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), ("ssd",)),
     "TransformationParameter": dict.fromkeys(
         ("resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param"), ("ssd",)
     ),
     "UpsampleParameter": dict.fromkeys(("scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w"), ("segnet", "enet")),
-}
+}  # fmt: skip
 
 # By message: fields of forks that choose devices, number formats or memory, and never what a layer computes.
 WITHOUT_EFFECT: dict[str, dict[str, tuple[str, ...]]] = {

@@ -48,15 +48,20 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
 def _rewrite(graph: onnx.GraphProto, opset: int) -> None:
     """Write the nodes of a graph in the forms of an older opset."""
     constants = {t.name: t for t in graph.initializer}
-    shapes = _ranks(graph)
+    shapes = _shapes(graph)
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         if not node.domain and opset < AXES.get(node.op_type, 0) and len(node.input) > 1:
             _axes_as_attribute(node, constants)
         if node.op_type == "Split" and opset < 13 and len(node.input) > 1:
             _as_attribute(node, "split", constants)
+        if node.op_type == "Split" and opset < 18 and _splits_evenly(node, shapes.get(node.input[0], ())):
+            _without(node, "num_outputs")
+        if node.op_type == "Shape" and opset < 15 and node.attribute:
+            nodes += _shape_part(node, graph, len(shapes.get(node.input[0], ())))
+            continue
         if node.op_type == "Softmax" and opset < 13:
-            nodes += _softmax(node, shapes.get(node.input[0]))
+            nodes += _softmax(node, len(shapes[node.input[0]]) if node.input[0] in shapes else None)
             continue
         nodes.append(node)
     kept = list(nodes)
@@ -69,16 +74,39 @@ def _rewrite(graph: onnx.GraphProto, opset: int) -> None:
         graph.initializer.extend(left)
 
 
-def _ranks(graph: onnx.GraphProto) -> dict[str, int]:
-    """The number of axes of each value."""
+def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int | str, ...]]:
+    """The shape of each value, as far as it is known."""
     whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     typed = onnx.shape_inference.infer_shapes(whole).graph
-    return {v.name: len(v.type.tensor_type.shape.dim) for v in (*typed.input, *typed.value_info, *typed.output)}
+    values = (*typed.input, *typed.value_info, *typed.output)
+    return {v.name: tuple(d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+
+
+def _splits_evenly(node: onnx.NodeProto, shape: tuple[int | str, ...]) -> bool:
+    """Whether a Split makes parts of one size, which it did before opset 18 if it has no sizes."""
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+    size = shape[axis] if -len(shape) <= axis < len(shape) else 0
+    return len(node.input) == 1 and isinstance(size, int) and size > 0 and size % len(node.output) == 0
+
+
+def _shape_part(node: onnx.NodeProto, graph: onnx.GraphProto, rank: int) -> Iterator[onnx.NodeProto]:
+    """Shape of some axes before opset 15: the whole shape, and a Slice of it."""
+    ends = {a.name: a.i for a in node.attribute}
+    whole, names = f"{node.name}/whole", [f"{node.name}/{name}" for name in ("start", "end")]
+    for name, value in zip(names, (ends.get("start", 0), ends.get("end", rank)), strict=True):
+        graph.initializer.append(numpy_helper.from_array(np.array([value], np.int64), name))
+    yield helper.make_node("Shape", node.input, [whole], name=node.name)
+    yield helper.make_node("Slice", [whole, *names], node.output, name=f"{node.name}/Slice")
 
 
 def _axes_as_attribute(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> None:
     _as_attribute(node, "axes", constants)
-    kept = [a for a in node.attribute if a.name != "noop_with_empty_axes"]
+    _without(node, "noop_with_empty_axes")
+
+
+def _without(node: onnx.NodeProto, name: str) -> None:
+    """Remove an attribute."""
+    kept = [a for a in node.attribute if a.name != name]
     del node.attribute[:]
     node.attribute.extend(kept)
 

@@ -61,8 +61,10 @@ def largest(wanted: np.ndarray, found: np.ndarray) -> tuple[float, float]:
     """The largest difference of two arrays, infinite if their shapes differ, and the largest value of the first."""
     if wanted.shape != found.shape:
         return float("inf"), 0.0
-    difference = np.abs(wanted.astype(np.float64) - found.astype(np.float64))
-    return float(difference.max(initial=0.0)), float(np.abs(wanted.astype(np.float64)).max(initial=0.0))
+    a, b = wanted.astype(np.float64), found.astype(np.float64)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    difference = np.abs(np.where(same, 0.0, a) - np.where(same, 0.0, b))
+    return float(difference.max(initial=0.0)), float(np.abs(np.nan_to_num(a)).max(initial=0.0))
 
 
 def difference(a: onnx.ModelProto, b: onnx.ModelProto, lowered: Lowered) -> str:

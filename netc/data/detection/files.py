@@ -107,7 +107,7 @@ def _listed(source: Path, root: Path, annotations: Path | None) -> Listed:
     if not place.exists():
         raise DataError(f"{place}: There is no such file or folder.", field="annotations" if annotations else "source")
     if place.is_dir():
-        if files := tuple(sorted(place.rglob("*.xml"))):
+        if files := _below(place, (".xml",)):
             return _of_voc(root, files)
         place = _only(place)
     if place.suffix.lower() == ".json":
@@ -148,7 +148,12 @@ def _of_voc(root: Path, files: tuple[Path, ...]) -> Listed:
 def _images_below(root: Path) -> tuple[Path, ...]:
     if not root.is_dir():
         raise DataError(f"{root}: There is no such folder.")
-    found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return _below(root, SUFFIXES)
+
+
+def _below(root: Path, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
+    """The files in a folder and its sub-folders, sorted. Those whose names start with a dot are hidden."""
+    found = (path for path in root.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     return tuple(sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)))
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 import netc.caffe as caffe
 from netc.commands.export import pairs
+from netc.commands.export.opset import at_opset
 from netc.runtime.session import Session
 from tests.small_nets import netc
 
@@ -209,3 +211,24 @@ def test_a_list(folder: Path, tmp_path: Path) -> None:
 def test_a_folder_without_models(tmp_path: Path) -> None:
     result = netc("convert", tmp_path)
     assert result.exit_code == 2 and "There is no Caffe model in it" in result.stderr
+
+
+def test_forms_of_older_opsets() -> None:
+    """Split into equal parts, the Shape of some axes, sums over given axes and Softmax along a middle axis."""
+    names = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in (("x", [2, 6, 3]), ("y", [2, 3, 3]), ("s", [2, 1, 3]))]
+    nodes = [
+        helper.make_node("Split", ["x"], ["a", "b"], name="split", axis=1, num_outputs=2),
+        helper.make_node("Softmax", ["a"], ["y"], name="soft", axis=1),
+        helper.make_node("ReduceSum", ["x", "axes"], ["s"], name="sum"),
+        helper.make_node("Shape", ["x"], ["z"], name="shape", start=1),
+    ]
+    output = helper.make_tensor_value_info("z", onnx.TensorProto.INT64, [2])
+    axes = numpy_helper.from_array(np.array([1], np.int64), "axes")
+    graph = helper.make_graph(nodes, "g", names[:1], [*names[1:], output], [axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    data = {"x": np.random.default_rng(0).standard_normal((2, 6, 3)).astype(np.float32)}
+    wanted = Session(model).run(data)
+    for opset in (11, 13, 15, 18):
+        found = Session(at_opset(model, opset)).run(data)
+        for name, array in wanted.items():
+            np.testing.assert_allclose(found[name], array, rtol=1e-6, err_msg=f"{name} in opset {opset}")

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from netc import netc_pb2 as pb
 from netc.data import describe
 from netc.errors import DataError
+from tests.data.databases import write_leveldb
 from tests.data.detection import scenes
 from tests.data.detection.scenes import layer, opened, voc
 from tests.layers.nets import about
@@ -239,3 +240,11 @@ def test_other_data_layers_refuse_the_fields(tmp_path: Path) -> None:
 def test_errors_of_sources(source: str, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         opened(source)
+
+
+def test_a_leveldb_is_read_like_an_lmdb(tmp_path: Path) -> None:
+    rows = [(name.encode(), scenes.annotated_datum(name).SerializeToString()) for name in scenes.PICTURES]
+    write_leveldb(tmp_path / "set", [rows])
+    found = boxes_of(opened(tmp_path / "set").batch(0)[1])
+    for k, wanted in BOXES.items():
+        np.testing.assert_allclose(found[k], sorted(wanted), atol=1e-6)
