@@ -88,6 +88,8 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
     try:
         program = contract.checked(made, backend, needs_solver=False)
     except SpecError as e:
+        if everything:
+            raise
         _show_part(check_part.part(made, e), as_json)
         return
     found = checking.report(program, everything)

@@ -184,7 +184,7 @@ def _check_allowed(ctx: Context) -> None:
         folder = Path(ctx.layer.document.path).resolve().parent
         here = _is_here(p.module, [Path.cwd(), folder, *map(Path, sys.path)])
         places = f"neither in the current folder, nor in {str(folder)!r}, nor on Python's path"
-        where = "" if here else f" The module, with the class {p.layer!r}, is {places}."
+        where = "" if here or not Places.of(ctx.layer.document).current else f" The module, with the class {p.layer!r}, is {places}."
         raise _absent(ctx, f"{text}If you trust it, add `--allow-python`.{where}")
     if (Path(ctx.layer.document.path).resolve().parent / "manifest.json").is_file():
         raise ctx.error(text + "A net from a zoo may not run Python.", "python_param")

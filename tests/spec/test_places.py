@@ -182,6 +182,7 @@ def test_images_of_stated_size_without_their_list(tmp_path: Path) -> None:
     (tmp_path / "net.prototxt").write_text(NET % ("ImageData", 'image_data_param { source: "data/list.txt" batch_size: 2 }'))
     result = netc("check", path)  # without a size, nothing after the layer can be checked
     assert "There is no file or folder 'data/list.txt'." in result.stderr and "2x3" not in result.stdout
+    assert result.exit_code == 0 and netc("check", path, "--data").exit_code == 2
 
 
 @pytest.mark.parametrize("make", MAKERS)
