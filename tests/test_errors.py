@@ -246,7 +246,7 @@ def test_wrong_weights(tmp_path: Path) -> None:
     save_file({"conv1.weight": np.zeros((9, 9), np.float32)}, tmp_path / "shape.safetensors")
     said = {
         "missing.safetensors": "There is no such file",
-        "small.npz": "as safetensors",
+        "small.npz": "This is a ZIP archive",
         "other.safetensors": "contains no weights for this net; the net has conv1.",
         "shape.safetensors": "but 4x1x3x3 in the net; to train layer 'conv1' from scratch",
     }

@@ -23,7 +23,7 @@ def convert_job(job: Job, output: str | None, full: bool) -> str:
     if not net.solver.ListFields():
         net.ClearField("solver")
     if job.places.current and suffix in YAML:  # paths in YAML start from its own folder
-        net = job.places.moved(net, Path(output or ".").parent)
+        net = job.places.moved(net, Path(output).parent if output else job.places.own)
     for layer in net.layer:
         layer.ClearField("blobs")
     if suffix in BINARY:

@@ -144,7 +144,7 @@ def test_columns_are_normalised_each_by_its_own(tmp_path: Path) -> None:
             r"`resize_height` and `resize_width` are for image files. The rows of this source have the shape .2, 5, 7",
         ),
         ("std_value: 0", "`std_value` is 0. Expected a number above 0"),
-        ('mean_file: "no.npy"', "no.npy as an array ..npy or a BlobProto."),
+        ('mean_file: "no.npy"', "There is no file or folder 'no.npy'."),
         (
             'mean_file: "small.npy"',
             r"small.npy is 2x2, but the rows are 2x5x7. `netc data mean` makes one that fits; `mean_value` takes one number per channe",
