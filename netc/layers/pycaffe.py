@@ -13,19 +13,18 @@ MODULES = {
     "caffe.net_spec": f"{INTERFACE}.net_spec", "caffe.coord_map": f"{INTERFACE}.coord_map", "caffe.proto": f"{INTERFACE}.proto",
     "caffe.proto.caffe_pb2": f"{INTERFACE}.proto.caffe_pb2",
 }  # fmt: skip
-MISSING = object()
 
 
 @contextmanager
 def as_caffe() -> Iterator[None]:
     """Let `import caffe`, and imports of its parts, give netc's modules in the body of the `with`, even if pycaffe is installed."""
-    before = {name: sys.modules.get(name, MISSING) for name in MODULES}
+    before = {name: sys.modules.get(name) for name in MODULES}
     sys.modules |= {name: import_module(own) for name, own in MODULES.items()}
     try:
         yield
     finally:
         for name, module in before.items():
-            if module is MISSING:
+            if module is None:
                 sys.modules.pop(name, None)
             else:
-                sys.modules[name] = module  # type: ignore[assignment]  # it was there
+                sys.modules[name] = module

@@ -154,10 +154,16 @@ def _number(declared: Any) -> int:
     return int(declared[0] if isinstance(declared, tuple | list) else declared)
 
 
+def unknown_fields(message: Any) -> list[Any]:
+    """The fields of a binary message that netc's schema lacks, each with `field_number`, `wire_type` and `data`."""
+    found: Any = UnknownFieldSet
+    return list(found(message))
+
+
 def _decoded(message: Any, declared: Numbers) -> Iterator[tuple[str, Any]]:
     """The (name, value) pairs of the unknown fields of `message` whose numbers are declared. Several values are a list."""
     values: dict[int, list[Any]] = {}
-    for field in UnknownFieldSet(message):  # type: ignore[attr-defined]  # its stub lacks it
+    for field in unknown_fields(message):
         values.setdefault(field.field_number, []).append((field.wire_type, field.data))
     for name, number in declared.items():
         inner = number[1] if isinstance(number, tuple | list) else None
@@ -175,7 +181,7 @@ def _value(kind: int, data: Any, inner: Numbers | None) -> Any:
     if inner is None:
         return data.decode()
     message = Empty.FromString(data)
-    undeclared = {f.field_number for f in UnknownFieldSet(message)} - set(map(_number, inner.values()))  # type: ignore[attr-defined]  # its stub lacks it
+    undeclared = {f.field_number for f in unknown_fields(message)} - set(map(_number, inner.values()))
     if undeclared:
         raise DecodeError(f"the number {min(undeclared)} within it is not declared")
     return dict(_decoded(message, inner))

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from google.protobuf.unknown_fields import UnknownFieldSet
-
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError
 from netc.spec import plugin_fields
@@ -71,7 +69,7 @@ def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:
 
 def _strangers(message: Any, path: FieldPath, layer: Any) -> Iterator[tuple[FieldPath, Any, int, Any]]:
     """(path of the message, its descriptor, field number, layer) of each unknown field."""
-    for number in dict.fromkeys(field.field_number for field in UnknownFieldSet(message)):  # type: ignore[attr-defined]  # its stub lacks it
+    for number in dict.fromkeys(field.field_number for field in plugin_fields.unknown_fields(message)):
         yield path, message.DESCRIPTOR, number, layer
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.GetOptions().map_entry:

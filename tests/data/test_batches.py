@@ -34,7 +34,18 @@ def rows(opened: data.Source, *steps: Any) -> list[int]:
 
 
 def test_what_there_is() -> None:
-    layers = {"AnnotatedData", "DenseImageData", "DummyData", "HDF5Data", "ImageData", "ImageSegData", "MemoryData", "Table", "TreeData", "WindowData"}
+    layers = {
+        "AnnotatedData",
+        "DenseImageData",
+        "DummyData",
+        "HDF5Data",
+        "ImageData",
+        "ImageSegData",
+        "MemoryData",
+        "Table",
+        "TreeData",
+        "WindowData",
+    }
     files = {".csv", ".npy", ".npz", ".tsv", ".txt", "arrays", "leveldb", "lmdb"}
     assert set(source) == files | {"folder", "folder of texts", "images in a table", "images with masks"} | layers
     images = {"mnist", "fashion-mnist", "cifar10", "cifar100", "digits"}

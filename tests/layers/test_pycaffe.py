@@ -1,6 +1,7 @@
 """Modules of Python layers that say `import caffe`."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -78,8 +79,7 @@ def test_a_pycaffe_that_is_installed_comes_back() -> None:
     sys.modules["caffe"] = other
     try:
         with as_caffe():
-            import caffe as own  # type: ignore[import-not-found, unused-ignore]  # it exists only here
-
+            own = import_module("caffe")
             assert own is caffe and own is not other
         assert sys.modules["caffe"] is other and "caffe.io" not in sys.modules
         with pytest.raises(ValueError, match="an error"), as_caffe():
@@ -90,8 +90,7 @@ def test_a_pycaffe_that_is_installed_comes_back() -> None:
 
 
 def test_the_messages_under_the_names_of_pycaffe() -> None:
-    import netc.caffe.proto.caffe_pb2 as messages  # type: ignore[import-not-found, unused-ignore]  # an alias in sys.modules
-
+    messages = import_module("netc.caffe.proto.caffe_pb2")
     from netc.caffe.proto import caffe_pb2
 
     assert messages is caffe_pb2 is caffe.io.caffe_pb2 is caffe.proto.caffe_pb2

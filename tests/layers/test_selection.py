@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from netc.compiler.program import program
-from netc.errors import SpecError
 from netc.graph.autodiff import grad
+from netc.graph.emit import emit
 from netc.net.model import TRAIN
 from netc.runtime.session import Session, States, Stepper
 from netc.spec.job import load_job
@@ -134,9 +134,12 @@ def test_gradients_of_a_deep_net_whose_rows_are_not_counted(provider: str) -> No
         np.testing.assert_allclose(found[0][name], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-def test_what_needs_the_number_of_rows_says_so() -> None:
-    with pytest.raises(SpecError, match=r"Layer 'drop1' \(Dropout\): Random numbers of shape f.rowsx3x2 need the size 'f.rows'"):
-        net("Filter: {name: f, bottom: [x, s], top: fx}\nDropout", TRAIN, {"x": X, "s": np.ones(4)})
+def test_dropout_of_rows_whose_number_only_a_run_knows() -> None:
+    lowered = net("Filter: {name: f, bottom: [x, s], top: fx}\nDropout: {top: d}", TRAIN, {"x": X, "s": np.ones(4)})
+    session = Session(emit(lowered.graph))
+    noise = {n: np.full(i.shape, 0.9, np.float32) for n, i in session.inputs.items() if n.startswith("noise/")}
+    found = session.run({"batch/x": X.astype(np.float32), "batch/s": np.array([1, 0, 1, 1], np.float32), **noise})["out/d"]
+    np.testing.assert_allclose(found, 2 * X[[0, 2, 3]], rtol=1e-6)
 
 
 def test_a_deployed_net_lets_all_rows_through(tmp_path: Path) -> None:

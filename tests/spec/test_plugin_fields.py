@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]  # its stub lacks it
 
 import netc.caffe as caffe
 from netc import netc_pb2 as pb
@@ -59,6 +58,11 @@ PLUGINS = {"typed": TYPED, "mapped": MAPPED, "plain": PLAIN}
 X = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
 
 
+def varint(number: int) -> bytes:
+    """A whole number as protobuf writes it."""
+    return bytes([number & 127 | 128]) + varint(number >> 7) if number > 127 else bytes([number])
+
+
 @pytest.fixture(autouse=True)
 def scoped() -> Iterator[None]:
     with registry.scoped():
@@ -80,7 +84,7 @@ def net_of(folder: Path, fields: str = FIELDS) -> Path:
 def binary(folder: Path) -> Path:
     """The same net as protobuf's binary format, with the fork's numbers."""
     block = b"\x08\x00\x08\x02\x08\x01" + b"\x15" + struct.pack("<f", 0.5) + b"\x18\x01"
-    field = _VarintBytes(777 << 3 | 2) + _VarintBytes(len(block)) + block + _VarintBytes(778 << 3 | 5) + struct.pack("<f", 3.0)
+    field = varint(777 << 3 | 2) + varint(len(block)) + block + varint(778 << 3 | 5) + struct.pack("<f", 3.0)
     net = pb.NetParameter()
     net.layer.add(name="data", type="Input", top=["data"]).input_param.shape.add(dim=[1, 2, 3])
     net.layer.add(name="t", type="Twist", bottom=["data"], top=["t"]).MergeFromString(field)
