@@ -27,6 +27,7 @@ NOT_RUN = {
     "README.md": 2,
     "cuda.md": 1,
     "data.md": 2,
+    "detection.md": 1,
     "inside.md": 3,
     "plugins.md": 1,
     "rbm.md": 2,

@@ -176,7 +176,7 @@ def test_compile_writes_a_model_for_each_stage(run: tuple[str, Path], tmp_path: 
     ("{layer: rbm3, max_iter: 5, base_lr: 0.1}", "layer:", "There is no layer 'rbm3' to pretrain. Did you mean"),
     ("{layer: ip1, max_iter: 5, base_lr: 0.1}", "layer:", "Layer 'ip1' (InnerProduct) cannot be pretrained, as it has no loss of its own"),
     ("{layer: rbm1, max_iter: 5}", "{", "`base_lr` is missing"),
-    ("{layer: rbm1, base_lr: 0.1}", "{", "Set either `max_iter` or `max_epoch`"),
+    ("{layer: rbm1, base_lr: 0.1}", "{", "Set `max_iter` or `max_epoch`"),
     ("{layer: rbm1, max_iter: 5, base_lr: 0.1, type: Adem}", "type:", "There is no solver type 'Adem'"),
     ("{max_iter: 5, base_lr: 0.1}", "{", "There is no layer '' to pretrain"),
 ])  # fmt: skip
