@@ -88,6 +88,16 @@ class Layers(Registry[LayerType]):
         self.replaced.add(name)
         return True
 
+    @contextmanager
+    def scoped(self) -> Iterator[None]:
+        """Like that of every registry. It also forgets which types were defined again."""
+        replaced = set(self.replaced)
+        try:
+            with super().scoped():
+                yield
+        finally:
+            self.replaced = replaced
+
     def __call__(self, *names: Any, **properties: Any) -> Callable[[F], F]:
         """Like that of every registry. A relative path in `fields` starts from the file of the function."""
 

@@ -224,3 +224,11 @@ def test_an_unknown_type_is_one_error_whatever_its_fields(tmp_path: Path, layer:
         assert result.exit_code == 2 and wanted in result.stderr and "netc: 2 errors" not in result.stderr
         assert result.stderr.count("There is no layer type") == 1
         assert "and 11 more of this kind, at lines 3, 4, 5, 6, 7 and 6 more" in result.stderr
+
+
+def test_a_scope_forgets_which_types_a_plugin_has_replaced(tmp_path: Path) -> None:
+    text = "from netc import layer\n\n@layer('Permute')\ndef permute(ctx, x):\n    return x\n"
+    with registry.scoped():
+        plugin(tmp_path, text)
+        assert "Permute" in registry.layer.replaced
+    assert "Permute" not in registry.layer.replaced
