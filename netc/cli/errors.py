@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from unicodedata import combining, east_asian_width
 
 import click
 
 from netc import terminal
 from netc.errors import MAX_ERRORS, Argument, Diagnostic, NetcError, Place
+from netc.files import read_file
 
 WIDEST = 120  # characters of a text line that are shown
 LARGEST = 2**24  # bytes of the largest file that is searched for a line
@@ -72,7 +72,7 @@ def _line_of(path: str, number: int) -> str | None:
     try:
         if os.path.getsize(path) > LARGEST:
             return None
-        text = Path(path).read_bytes().decode("utf-8-sig", errors="replace")
+        text = read_file(path).decode("utf-8-sig", errors="replace")
     except (OSError, ValueError):
         return None
     rows = text.split("\n")

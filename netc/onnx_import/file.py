@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper, shape_inference
 
 from netc.errors import SpecError
+from netc.files import read_file
 from netc.graph.tensor_type import SMALL, Dim
 from netc.onnx_import.external import External
 from netc.onnx_import.model import FileNode, OnnxFile, TensorInfo, trained_dtype
@@ -61,7 +62,7 @@ def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise SpecError("It is larger than 2 GB, the limit of protobuf. Expected weights of this size in external data.")
-        return path.read_bytes()
+        return read_file(path)
     except OSError as e:
         raise SpecError(f"{e.strerror or e}.") from e
 

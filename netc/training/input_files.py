@@ -164,7 +164,7 @@ def _in(path: Path) -> dict[str, Path]:
 def _listed(path: Path, root: Path) -> dict[str, Path]:
     """The files in a list."""
     with suppress(OSError, UnicodeDecodeError):
-        lines = path.read_text().splitlines()[:MOST_LINES]
+        lines = read_file(path).decode().splitlines()[:MOST_LINES]
         names = {text for line in lines for text in (line.strip(), line.strip().rpartition(" ")[0]) if text}
         return {name: file for name in sorted(names) for file in [below(root, name)] if _size(file) is not None}
     return {}

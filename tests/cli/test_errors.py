@@ -61,3 +61,10 @@ def test_colour_only_where_it_is_wanted(tmp_path: Path) -> None:
     from tests.small_nets import netc
 
     assert "\x1b[" not in netc("check", tmp_path / "gone.yaml").stderr
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no endless file")
+def test_no_excerpt_of_a_device() -> None:
+    """Reading it would never end."""
+    (line,) = lines(SpecError(Diagnostic(Place("/dev/zero", 1, 1), "It is no net.")))
+    assert click.unstyle(line) == "netc: /dev/zero:1:1: It is no net."

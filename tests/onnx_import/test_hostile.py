@@ -146,3 +146,9 @@ def test_random_damage_ends_in_a_sentence(tmp_path: Path) -> None:
             graph(file, {file.inputs[0].name: normal(2, 3, 9, 9)} if file.inputs else {}, {})
         except NetcError:
             continue
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no endless file")
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(SpecError, match="Cannot read zero: it is a device, not a file"):
+        load(Path("/dev/zero"))
