@@ -1,7 +1,7 @@
 """Commands on net files: init, check, config, diff, draw, compile, convert, upgrade."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,6 @@ from netc.cli.group import main
 from netc.cli.options import allows_python, compilation_of, note, options, stages
 
 if TYPE_CHECKING:
-    from netc.commands.check_part import Part
     from netc.commands.export import Options
     from netc.spec.document import Dropped
 
@@ -74,9 +73,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 
     Example: netc check nets/lenet.yaml
     """
-    import json
 
-    from netc.cli.errors import show_warnings
     from netc.commands import check as checking
     from netc.commands import check_part
     from netc.compiler import program as contract
@@ -90,28 +87,21 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
     except SpecError as e:
         if everything:
             raise
-        _show_part(check_part.part(made, e), as_json)
+        _show(check_part, check_part.part(made, e), as_json)
         return
-    found = checking.report(program, everything)
-    if as_json:
-        click.echo(json.dumps(checking.as_json(found), indent=1))
-        return
-    for line in checking.table(found):
-        terminal.say(line)
-    show_warnings(found.warnings)
+    _show(checking, checking.report(program, everything), as_json)
 
 
-def _show_part(found: "Part", as_json: bool) -> None:
-    """Print what `netc check` found in a net whose data or Python modules are not on this machine."""
+def _show(command: Any, found: Any, as_json: bool) -> None:
+    """Print what `netc check` found, by the functions `table` and `as_json` of the module that found it."""
     import json
 
     from netc.cli.errors import show_warnings
-    from netc.commands import check_part
 
     if as_json:
-        click.echo(json.dumps(check_part.as_json(found), indent=1))
+        click.echo(json.dumps(command.as_json(found), indent=1))
         return
-    for line in check_part.table(found):
+    for line in command.table(found):
         terminal.say(line)
     show_warnings(found.warnings)
 
